@@ -1,0 +1,445 @@
+"""The course's data: finding, downloading, checking and splitting them.
+
+What belongs here: everything between a file (or the network, or nothing at all) and the tensors a
+notebook trains on. What does not: models, losses, and the mathematics of the synthetic twin
+(``twin.py``). The data cards are in ``data/README.md``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+import numpy as np
+import pandas as pd
+import torch
+
+if TYPE_CHECKING:
+    from sklearn.preprocessing import StandardScaler
+
+    from .twin import Twin
+
+__all__ = ["CreditCard", "DataError", "DataSource", "Part", "Split", "creditcard_twin",
+           "load_creditcard"]
+
+COLUMNS = ["Time", *(f"V{i}" for i in range(1, 29)), "Amount", "Class"]
+FEATURES = [*COLUMNS[1:29], "log_amount"]
+TRANSACTIONS, FRAUDS = 284_807, 492  # of the published file
+
+FULL_DIGEST = "47f332b15077585e986ff8e665ff53f43a3ad14cd3f7ae0dd10bb46f6e523ccf"
+DRAW_DIGEST = "24fe14c05f065e432b12801f202e4051619d508de5c951ac56a2605a0039dbb7"
+
+FILE_NAMES = ["creditcard.csv", "creditcard.csv.gz", "creditcard.arff", "creditcard_sample.csv.gz"]
+MIRRORS = [
+    "https://storage.googleapis.com/download.tensorflow.org/data/creditcard.csv",
+    "https://openml.org/data/v1/download/1673544/creditcard.arff",
+]
+HEADER = "its header must be Time,V1,...,V28,Amount,Class, separated by commas"
+HOW_TO_GET = (f"get the file from {MIRRORS[0]} or https://www.openml.org/d/1597, or use "
+              'load_creditcard("embedded"), the synthetic twin')
+REMEDY = "run again when that is mended, or set COURSE_DATA to your own copy of the file"
+CONNECT_SECONDS, READ_SECONDS = 10, 30
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class DataError(Exception):
+    """Data that cannot be used; the message names the culprit and the remedy."""
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where data came from; ``print`` it first thing in a notebook.
+
+    Attributes:
+        kind: ``"path"`` (a file you named), ``"cache"``, ``"download"`` or ``"embedded"``.
+        text: what the rows are.
+        note: why these are not the real rows, where that may surprise; else empty.
+    """
+
+    kind: Literal["path", "cache", "download", "embedded"]
+    text: str
+    note: str = ""
+
+    @property
+    def real(self) -> bool:
+        """Whether the rows come from a file rather than from the synthetic twin."""
+        return self.kind != "embedded"
+
+    def __str__(self) -> str:
+        return f"Data: {self.text}" + (f", {self.note}" if self.note else "")
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Rows ready for training or testing.
+
+    Attributes:
+        x: float32 ``(n, 29)``, standardised with the mean and spread of the *training* rows.
+        y: float32 ``(n,)``, 1 for a fraud, 0 for a normal transaction.
+        weight: float32 ``(n,)``, how many transactions each row stands for.
+        amount: float32 ``(n,)``, euro.
+        raw_index: int ``(n,)``, row numbers in ``CreditCard.frame``, ascending.
+    """
+
+    x: torch.Tensor
+    y: torch.Tensor
+    weight: torch.Tensor
+    amount: torch.Tensor
+    raw_index: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The three parts, the names of their 29 columns, and the scaler fitted on ``train``."""
+
+    train: Part
+    val: Part
+    test: Part
+    features: list[str]
+    scaler: StandardScaler
+
+
+@dataclass(frozen=True, eq=False)
+class CreditCard:
+    """Credit-card transactions, a few of them frauds.
+
+    Attributes:
+        frame: columns ``Time`` (seconds), ``V1..V28``, ``Amount`` (euro), ``Class`` (1 = fraud).
+        weight: float64 ``(len(frame),)``, how many transactions each row stands for.
+        source: where the rows came from.
+    """
+
+    frame: pd.DataFrame
+    weight: np.ndarray
+    source: DataSource
+
+    @cached_property
+    def raw_features(self) -> pd.DataFrame:
+        """The 29 features before standardising: ``V1..V28`` and ``log_amount``.
+
+        ``log_amount`` is ``log(Amount + 0.001)``: a tenth of a cent keeps the free ones finite.
+        """
+        return self.frame[FEATURES[:-1]].assign(log_amount=np.log(self.frame["Amount"] + 0.001))
+
+    def split(self, *, by: Literal["random", "time"] = "random", seed: int = 0,
+              fractions: Sequence[float] = (0.6, 0.2, 0.2)) -> Split:
+        """Split into train, val and test, and standardise all three by the training rows.
+
+        Args:
+            by: ``"random"`` keeps the share of frauds equal in all parts (stratified);
+                ``"time"`` trains on the earliest rows and tests on the latest.
+            seed: of the random split; ``"time"`` does not use it.
+            fractions: the shares of train, val and test; they sum to 1, val or test may be 0.
+
+        Raises:
+            ValueError: ``by`` or ``fractions`` is none of these.
+
+        >>> parts = creditcard_twin(n=1000, n_fraud=10).split(fractions=(0.8, 0.0, 0.2))
+        >>> parts.train.x.shape, len(parts.val), int(parts.test.y.sum())
+        (torch.Size([800, 29]), 0, 2)
+        """
+        from sklearn.preprocessing import StandardScaler
+
+        if (len(fractions) != 3 or min(fractions) < 0 or fractions[0] == 0
+                or not abs(sum(fractions) - 1) < 1e-9):
+            raise ValueError(f"fractions is {fractions}; give three shares (train, val, test) "
+                             "that sum to 1, such as (0.6, 0.2, 0.2), with train above 0")
+        fraud = self.frame["Class"].to_numpy() == 1
+        if by == "random":
+            rng = np.random.default_rng(seed)
+            groups = [rng.permutation(np.flatnonzero(fraud == c)) for c in (False, True)]
+        elif by == "time":
+            groups = [np.argsort(self.frame["Time"].to_numpy(), kind="stable")]
+        else:
+            raise ValueError(f"by is {by!r}; it must be 'random' or 'time'")
+
+        ends = np.cumsum(fractions[:2])
+        pieces = [np.split(rows, np.round(ends * len(rows)).astype(int)) for rows in groups]
+        train, val, test = (np.sort(np.concatenate(piece)) for piece in zip(*pieces, strict=True))
+
+        raw = self.raw_features
+        scaler = StandardScaler().fit(raw.iloc[train], sample_weight=self.weight[train])
+
+        def part(rows: np.ndarray) -> Part:
+            x = scaler.transform(raw.iloc[rows]) if len(rows) else np.empty((0, len(FEATURES)))
+            columns = (x, fraud[rows], self.weight[rows], self.frame["Amount"].to_numpy()[rows])
+            return Part(*(torch.from_numpy(c.astype(np.float32)) for c in columns), rows)
+
+        return Split(part(train), part(val), part(test), list(FEATURES), scaler)
+
+    def posterior(self, rows: np.ndarray | None = None) -> np.ndarray:
+        """Evaluate the true P(fraud | features) of rows of the synthetic twin.
+
+        Args:
+            rows: row numbers of ``frame``, such as ``parts.test.raw_index``; ``None`` for all.
+
+        Returns:
+            float64 ``(len(rows),)``, exact for the mixture the twin is drawn from.
+
+        Raises:
+            DataError: the rows are real; nobody knows their posterior.
+            TypeError: ``rows`` holds no integers; features, standardised or raw, are no rows.
+
+        >>> twin = creditcard_twin(n=1000, n_fraud=10)
+        >>> twin.posterior(twin.split().test.raw_index).shape
+        (200,)
+        """
+        if self.source.real:
+            raise DataError("posterior is known for the synthetic twin only, and these rows are "
+                            'real; use load_creditcard("embedded")')
+        rows = np.arange(len(self.frame)) if rows is None else np.asarray(rows)
+        if not np.issubdtype(rows.dtype, np.integer) or rows.ndim != 1:
+            raise TypeError(f"rows is an array of {rows.dtype} with shape {rows.shape}; give row "
+                            "numbers of data.frame, such as parts.test.raw_index")
+        prior = np.average(self.frame["Class"], weights=self.weight)
+        return _twin().posterior(self.frame.iloc[rows], prior=prior)
+
+
+def load_creditcard(path: str | os.PathLike[str] | None = None) -> CreditCard:
+    """Load the credit-card fraud data, real if they can be had, else their synthetic twin.
+
+    Sources, in this order: ``path``; the environment variable ``COURSE_DATA``; the download
+    cache; the network, unless ``COURSE_OFFLINE=1``; the synthetic twin, whose ``source`` then
+    says why. The published file and the 15 % draw are recognised by their content.
+
+    Args:
+        path: a CSV file (gzipped or not) or OpenML's ARFF file, a folder that holds one under its
+            usual name, or ``"embedded"`` for the synthetic twin. ``COURSE_DATA`` takes the same,
+            and may also name a folder of other data sets.
+
+    Raises:
+        DataError: a file or folder that was named is missing, or what it holds cannot be used.
+
+    Source: Dal Pozzolo, Caelen, Johnson and Bontempi, "Calibrating Probability with Undersampling
+    for Unbalanced Classification", IEEE CIDM 2015.
+
+    >>> print(load_creditcard("embedded").source)
+    Data: credit-card fraud, synthetic twin, 284,807 rows, 492 frauds, seed 0
+    (no real rows involved)
+    """
+    asked = os.environ.get("COURSE_DATA", "") if path is None else os.fspath(path)
+    if asked == "embedded":
+        return creditcard_twin()
+    file = _find(asked, required=path is not None) if asked or path is not None else None
+    if file is not None:
+        return _from_file(file, "path")
+    try:
+        return _cached_or_downloaded()
+    except DataError as error:
+        twin = creditcard_twin()
+        return replace(twin, source=replace(twin.source, note=f"because {error}"))
+
+
+def creditcard_twin(*, seed: int = 0, n: int = TRANSACTIONS, n_fraud: int = FRAUDS) -> CreditCard:
+    """Draw the synthetic twin of the credit-card data: invented rows, as hard as the real ones.
+
+    Args:
+        seed: of the draw; the same seed gives the same rows.
+        n: number of rows, at least 2.
+        n_fraud: how many of them are frauds, from 1 to ``n - 1``.
+
+    Raises:
+        ValueError: ``n_fraud`` is not between 1 and ``n - 1``.
+
+    >>> int(creditcard_twin(n=1000, n_fraud=10).frame["Class"].sum())
+    10
+    """
+    if not 1 <= n_fraud < n:
+        raise ValueError(f"n_fraud is {n_fraud} with n = {n}; it must lie between 1 and n - 1")
+    frame = _twin().draw(seed=seed, n=n, n_fraud=n_fraud)
+    text = (f"credit-card fraud, synthetic twin, {n:,} rows, {n_fraud:,} frauds, seed {seed} "
+            "(no real rows involved)")
+    return CreditCard(frame[COLUMNS], np.ones(n), DataSource("embedded", text))
+
+
+def _twin() -> Twin:
+    from .twin import load_twin
+
+    path = ROOT / "data" / "twin_spec.json"
+    if not path.is_file():
+        raise DataError(f"{path} is missing; use course_utils from a complete copy of the course")
+    return load_twin(path)
+
+
+def _find(asked: str, *, required: bool) -> Path | None:
+    """The file that ``asked`` names, itself or by its folder."""
+    place = Path(asked).expanduser()
+    if place.is_file():
+        return place if required or place.name.endswith((".csv", ".csv.gz", ".arff")) else None
+    if not place.is_dir():
+        if required:
+            raise DataError(f"{asked!r} does not exist; correct the path, {HOW_TO_GET}")
+        raise DataError(f"COURSE_DATA is {asked!r}, which does not exist; correct it, unset it to "
+                        'have the file downloaded, or set it to "embedded", the synthetic twin')
+    found = next((place / name for name in FILE_NAMES if (place / name).is_file()), None)
+    if found is None and required:
+        raise DataError(f"{asked!r} holds none of {', '.join(FILE_NAMES)}; {HOW_TO_GET}")
+    return found
+
+
+def _from_file(file: Path, kind: Literal["path", "cache", "download"]) -> CreditCard:
+    frame = _read(file)
+    normal = frame["Class"].to_numpy() == 0
+    weight = np.ones(len(frame))
+    digest = _digest(frame)
+    if digest == FULL_DIGEST:
+        what = f"{len(frame):,} real rows, {FRAUDS} frauds"
+    elif digest == DRAW_DIGEST:
+        share = normal.sum() / (TRANSACTIONS - FRAUDS)
+        weight[normal] = 1 / share
+        what = (f"{len(frame):,} real rows ({100 * share:.0f} % draw of the normals, weighted to "
+                f"{weight.sum():,.0f})")
+    elif kind == "path":
+        what = (f"{len(frame):,} rows, {(~normal).sum():,} frauds (not the published file; every "
+                "row has weight 1)")
+    else:
+        raise DataError(f"{file} is not the published file")
+    return CreditCard(frame, weight,
+                      DataSource(kind, f"credit-card fraud, {what} from {file.name}"))
+
+
+def _digest(frame: pd.DataFrame) -> str:
+    """SHA-256 of Time, Amount in cents and Class, as little-endian int64, row by row."""
+    numbers = [frame["Time"], (100 * frame["Amount"]).round(), frame["Class"]]
+    return hashlib.sha256(np.column_stack(numbers).astype("<i8").tobytes()).hexdigest()
+
+
+def _read(file: Path) -> pd.DataFrame:
+    """Read a CSV file or OpenML's ARFF file, and check every cell."""
+    layout: dict = {}
+    try:
+        if file.suffix == ".arff":
+            with file.open("rb") as lines:
+                header = next((i for i, line in enumerate(lines, 1)
+                               if line.strip().lower() == b"@data"), 0)
+            layout = {"skiprows": header, "names": COLUMNS, "quotechar": "'"}
+        frame = pd.read_csv(file, low_memory=False, **layout)
+    except (EOFError, OSError, ValueError, zlib.error) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise DataError(f"{file} cannot be read, it may be truncated or damaged ({reason}); "
+                        f"{HOW_TO_GET}") from error
+    return _checked(frame, file)
+
+
+def _checked(frame: pd.DataFrame, file: Path) -> pd.DataFrame:
+    """The published columns as numbers, if every cell is one."""
+    missing = [name for name in COLUMNS if name not in frame]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise DataError(f"{file} lacks the column {missing[0]}{more}; {HEADER}")
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise DataError(f"{file} has more cells in a row than names in its header; {HEADER}")
+    numbers = frame[COLUMNS].apply(pd.to_numeric, errors="coerce").astype(np.float64)
+    usable = np.isfinite(numbers.to_numpy())
+    usable[:, COLUMNS.index("Amount")] &= numbers["Amount"] >= 0
+    usable[:, COLUMNS.index("Class")] &= numbers["Class"].isin([0, 1])
+    if not usable.all():
+        row, column = np.argwhere(~usable)[0]
+        name, cell = COLUMNS[column], frame[COLUMNS[column]].iloc[row]
+        wanted = {"Class": "0 or 1", "Amount": "euros, 0 or more"}.get(name, "a number")
+        problem = "is empty (is the file truncated?)" if pd.isna(cell) else f"is {str(cell)!r}"
+        raise DataError(f"{file}: {name} in data row {row + 1:,} {problem}, but must be {wanted}; "
+                        "mend or remove that row, or get the file anew")
+    if numbers["Class"].nunique() < 2:
+        raise DataError(f"{file} holds {len(numbers):,} rows of one class; it must hold frauds "
+                        "(Class 1) and normal transactions (Class 0)")
+    return numbers.astype({"Class": np.int64})
+
+
+def _cached_or_downloaded() -> CreditCard:
+    folders = _cache_folders()
+    for file in (folder / name for folder in folders for name in FILE_NAMES):
+        if file.is_file():
+            try:
+                return _from_file(file, "cache")
+            except DataError as error:
+                raise DataError(f"{error} (or delete it, to have it downloaded anew)") from error
+    if os.environ.get("COURSE_OFFLINE", "0") not in ("", "0"):
+        raise DataError("COURSE_OFFLINE=1 forbids the download")
+    return _from_file(_download(_first_writable(folders)), "download")
+
+
+def _cache_folders() -> list[Path]:
+    """The course's own folder, then the user's."""
+    import pooch
+
+    own = [ROOT / "data" / "cache"] if (ROOT / "data").is_dir() else []
+    return [*own, Path(pooch.os_cache("classification-losses-course"))]
+
+
+def _first_writable(folders: list[Path]) -> Path:
+    refusals = []
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            refusals.append(f"{folder} cannot be written ({error.strerror})")
+        else:
+            return folder
+    raise DataError(f"{' and '.join(refusals)}; {REMEDY}")
+
+
+def _download(folder: Path) -> Path:
+    """Bring the published file into ``folder``, from the first mirror that has it."""
+    failures = []
+    for url in MIRRORS:
+        try:
+            return _fetch(url, folder)
+        except DataError as error:
+            failures.append(str(error))
+        except OSError as error:
+            raise DataError(f"{folder} cannot take the download ({error.strerror}); free 150 MB "
+                            "there, or set COURSE_DATA to your own copy") from error
+    raise DataError(f"{' and '.join(failures)}; {REMEDY}")
+
+
+def _fetch(url: str, folder: Path) -> Path:
+    """Download ``url``; the file appears in ``folder`` only when it is the published one."""
+    address = urlsplit(url)
+    target = folder / Path(address.path).name
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as place:
+        part = Path(place) / target.name
+        _transfer(url, part)
+        try:
+            genuine = _digest(_read(part)) == FULL_DIGEST
+        except DataError:
+            genuine = False
+        if not genuine:
+            raise DataError(f"what {address.hostname} sent is not the published file")
+        os.replace(part, target)
+    return target
+
+
+def _transfer(url: str, part: Path) -> None:
+    """Copy ``url`` to ``part``; a connection that breaks is tried once more."""
+    import requests
+    from pooch import HTTPDownloader
+
+    from .runtime import Progress
+
+    host = urlsplit(url).hostname
+    for last_try in (False, True):
+        try:
+            with part.open("wb") as file, Progress(f"downloading {part.name}", unit="B") as bar:
+                HTTPDownloader(progressbar=bar, chunk_size=2**18,
+                               timeout=(CONNECT_SECONDS, READ_SECONDS))(url, file, None)
+            return
+        except requests.HTTPError as error:
+            raise DataError(f"{host} answered {error.response.status_code}") from error
+        except requests.RequestException as error:
+            if last_try or isinstance(error, requests.ConnectTimeout):
+                raise DataError(f"the connection to {host} failed "
+                                f"({type(error).__name__})") from error

@@ -1,0 +1,250 @@
+"""Figures of the course, in one look.
+
+What belongs here: pictures of losses, beliefs and results. Each function draws on the ``ax`` it is
+given, or on a new figure, and returns the Axes; none changes matplotlib's global state. ``show``
+puts a figure and the sentence that describes it on the page.
+
+Colours follow Okabe and Ito (2008); dashes or markers change with them, so that a figure can be
+read in grey. Each loss keeps its colour through the whole course (``LOOK``).
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+from sklearn.metrics import ConfusionMatrixDisplay, average_precision_score, confusion_matrix
+from sklearn.metrics import precision_recall_curve as _pr_curve
+from torch import Tensor
+
+from .metrics import belief
+
+if TYPE_CHECKING:
+    from .training import History
+
+__all__ = ["LOOK", "STYLE", "plot_belief_map", "plot_confusion_matrix", "plot_history",
+           "plot_pr_curve", "show", "subplots"]
+
+STYLE = Path(__file__).with_name("course.mplstyle")
+
+#: The colour and dash of each loss, wherever it is drawn.
+LOOK = {
+    "cross entropy": dict(color="#0072B2", linestyle="-"),
+    "weighted": dict(color="#CC79A7", linestyle=":"),
+    "focal": dict(color="#D55E00", linestyle="--"),
+    "smoothing": dict(color="#009E73", linestyle="-."),
+    "soft F1": dict(color="#E69F00", linestyle=(0, (1, 1))),
+    "absolute error": dict(color="#555555", linestyle=(0, (5, 1, 1, 1, 1, 1))),
+}
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _in_style(draw: Callable[P, R]) -> Callable[P, R]:
+    """Draw in the course's style and leave everybody else's alone."""
+    @functools.wraps(draw)
+    def styled(*args: P.args, **kwargs: P.kwargs) -> R:
+        with plt.style.context(STYLE):
+            return draw(*args, **kwargs)
+    return styled
+
+
+@_in_style
+def subplots(rows: int = 1, columns: int = 1, **options: object) -> tuple[Figure, Axes]:
+    """``plt.subplots`` in the course's style."""
+    return plt.subplots(rows, columns, **options)
+
+
+def _axes(ax: Axes | None) -> Axes:
+    return plt.subplots()[1] if ax is None else ax
+
+
+def show(figure: Figure | Axes, sentence: str) -> None:
+    """Put a figure on the page with the sentence that says what it shows.
+
+    The sentence is the caption, the alternative text for a screen reader, and what a terminal
+    prints. The figure is closed.
+
+    Raises:
+        ValueError: the sentence is empty.
+    """
+    from IPython.display import Markdown, display
+
+    if not sentence.strip():
+        raise ValueError("the sentence is empty; say what the figure shows")
+    if isinstance(figure, Axes):
+        figure = figure.figure
+    sentence = " ".join(sentence.split())
+    picture = io.BytesIO()
+    with plt.style.context(STYLE):
+        figure.savefig(picture, format="png", metadata={"Software": None})
+    plt.close(figure)
+    display({"image/png": base64.b64encode(picture.getvalue()).decode(), "text/plain": sentence},
+            raw=True, metadata={"image/png": {"alt": sentence}})
+    display(Markdown(f"*{sentence}*"))
+
+
+@_in_style
+def plot_belief_map(losses: Mapping[str, Callable[[Tensor, Tensor], Tensor]], *,
+                    mark: float | None = None, ax: Axes | None = None) -> Axes:
+    """What each loss makes an ideal model believe, against the true probability.
+
+    Args:
+        losses: name to loss, as :func:`course_utils.metrics.belief` takes it. A name that starts
+            with a key of ``LOOK`` gets that look.
+        mark: a true probability at which each belief is written into the legend.
+    """
+    ax = _axes(ax)
+    eta = torch.linspace(0, 1, 201, dtype=torch.float64)
+    ax.plot([0, 1], [0, 1], color="#999999", linewidth=1, linestyle="-", zorder=1)
+    for name, loss_fn in losses.items():
+        said = f"{name}: {belief(loss_fn, mark).item():.2f}" if mark is not None else name
+        ax.plot(eta, belief(loss_fn, eta), label=said, **_look(name))
+    if mark is not None:
+        ax.axvline(mark, color="#999999", linewidth=1, linestyle="-", zorder=1)
+    ax.set(xlabel=r"true probability $\eta$", ylabel=r"belief $p^*(\eta)$", xlim=(0, 1),
+           ylim=(-0.02, 1.02))
+    title = None if mark is None else rf"belief at $\eta$ = {mark:g}"
+    ax.legend(title=title, alignment="left")
+    return ax
+
+
+def _look(name: str) -> dict:
+    return next((dict(look) for key, look in LOOK.items() if name.startswith(key)), {})
+
+
+@_in_style
+def plot_confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, *,
+                          class_names: Sequence[str] | None = None, normalize: str | None = None,
+                          sample_weight: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
+    """Counts of true class (rows) against predicted class (columns), as the axes say.
+
+    Args:
+        y_true, y_pred: class indices ``(N,)``.
+        class_names: one a class, in the order of the indices.
+        normalize: ``None`` for counts; ``"true"``, ``"pred"`` or ``"all"`` for shares of a row, of
+            a column, of everything.
+        sample_weight: ``(N,)``; the counts are then sums of weights.
+
+    Raises:
+        ValueError: predictions that are no class indices, ``normalize`` unknown, or a class beyond
+            ``class_names``.
+    """
+    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    for name, y in (("y_true", y_true), ("y_pred", y_pred)):
+        if not np.array_equal(y, y.astype(int)):
+            raise ValueError(f"{name} holds {y[y != y.astype(int)][0]}; it must hold class indices "
+                             "(for probabilities decide first: prob >= threshold)")
+    if normalize not in (None, "true", "pred", "all"):
+        raise ValueError(f'normalize is {normalize!r}; it must be "true", "pred", "all" or None')
+    names = class_names or [str(c) for c in range(int(max(y_true.max(), y_pred.max())) + 1)]
+    if max(y_true.max(), y_pred.max()) >= len(names):
+        raise ValueError(f"class {max(y_true.max(), y_pred.max())} has no name: class_names "
+                         f"has {len(names)}")
+    table = confusion_matrix(y_true, y_pred, labels=range(len(names)), normalize=normalize,
+                             sample_weight=sample_weight)
+    ax = _axes(ax)
+    row_shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1e-12)
+    shown = ConfusionMatrixDisplay(row_shares, display_labels=names)
+    shown.plot(ax=ax, cmap="Blues", colorbar=False, include_values=False,
+               im_kw={"vmin": 0, "vmax": 1})
+    for (i, j), value in np.ndenumerate(table):
+        ax.text(j, i, f"{value:.1%}" if normalize else f"{value:,.0f}", ha="center", va="center",
+                fontsize=15, color="white" if row_shares[i, j] > 0.5 else "black")
+    ax.set(xlabel="predicted class", ylabel="true class")
+    ax.grid(False)
+    ax.spines[:].set_visible(True)
+    return ax
+
+
+@_in_style
+def plot_history(history: History, *, columns: Sequence[str] | None = None,
+                 ax: Axes | None = None) -> Axes:
+    """Columns of a training history against the epoch; the kept epoch is marked.
+
+    Args:
+        history: what :func:`course_utils.training.fit` returns.
+        columns: which to draw; ``None`` for the losses.
+
+    Raises:
+        ValueError: no epoch was finished, or a column is not there.
+    """
+    frame = history.frame
+    if frame.empty:
+        raise ValueError(f"the history is empty ({history.ended}); there is nothing to draw")
+    columns = [c for c in frame if c.endswith("_loss")] if columns is None else list(columns)
+    missing = [c for c in columns if c not in frame]
+    if missing:
+        raise ValueError(f"columns holds {missing[0]!r}; the history has {', '.join(frame)}")
+    ax = _axes(ax)
+    for column, marker in zip(columns, "os^Dv<>P" * len(columns), strict=False):
+        ax.plot(frame.index, frame[column], marker=marker, label=column.replace("_", " "),
+                markevery=max(1, len(frame) // 15))
+    if history.best_epoch is not None:
+        ax.axvline(history.best_epoch, color="#999999", linestyle=":", linewidth=1.5,
+                   label=f"kept: epoch {history.best_epoch}")
+    ax.set(xlabel="epoch", ylabel="loss (nats)" if all("loss" in c for c in columns) else "")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.legend()
+    return ax
+
+
+@_in_style
+def plot_pr_curve(y_true: ArrayLike, prob: ArrayLike | Sequence[ArrayLike], *,
+                  sample_weight: ArrayLike | None = None, label: str | None = None,
+                  threshold: float | None = 0.5, ax: Axes | None = None) -> Axes:
+    """Precision against recall over all thresholds; several runs give a mean and a band.
+
+    Args:
+        y_true: ``(N,)`` of 0 and 1.
+        prob: ``(N,)``, or a sequence of such, one a seed: drawn as the mean precision at each
+            recall with a band from the lowest to the highest.
+        sample_weight: ``(N,)``.
+        label: the name in the legend, which adds the average precision (mean and standard deviation
+            over seeds). A name that starts with a key of ``LOOK`` gets that look.
+        threshold: where each run's operating point is marked; ``None`` for nowhere.
+
+    Raises:
+        ValueError: ``y_true`` holds no positive.
+    """
+    y_true = np.asarray(y_true)
+    if not y_true.any():
+        raise ValueError("y_true holds no positive; precision and recall need some")
+    runs = np.atleast_2d(np.stack([np.asarray(p) for p in prob])
+                         if not isinstance(prob, (np.ndarray, Tensor)) else np.asarray(prob))
+    ax = _axes(ax)
+    look = _look(label or "")
+    grid = np.linspace(0, 1, 201)
+    curves, scores = [], []
+    for run in runs:
+        precision, recall, _ = _pr_curve(y_true, run, sample_weight=sample_weight)
+        curves.append(precision[::-1][np.searchsorted(recall[::-1], grid)])
+        scores.append(average_precision_score(y_true, run, sample_weight=sample_weight))
+    spread = f" ± {np.std(scores, ddof=1):.3f}" if len(scores) > 1 else ""
+    name = f"{label + ', ' if label else ''}AP {np.mean(scores):.3f}{spread}"
+    line, = ax.plot(grid, np.mean(curves, axis=0), label=name, **look)
+    if len(curves) > 1:
+        ax.fill_between(grid, np.min(curves, axis=0), np.max(curves, axis=0), alpha=0.2,
+                        color=line.get_color(), linewidth=0)
+    for run in runs if threshold is not None else []:
+        told = confusion_matrix(y_true, run >= threshold, labels=[0, 1],
+                                sample_weight=sample_weight)
+        (_, false_positive), (missed, hit) = told
+        if hit:
+            ax.plot(hit / (hit + missed), hit / (hit + false_positive), marker="o", markersize=7,
+                    markeredgecolor="white", color=line.get_color(), linestyle="none", zorder=3)
+    ax.set(xlabel="recall (share of the positives found)", xlim=(0, 1.01), ylim=(0, 1.03),
+           ylabel="precision (share of the alarms\nthat are right)")
+    ax.legend(loc="lower left")
+    return ax

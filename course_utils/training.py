@@ -1,0 +1,330 @@
+"""The training loop, once, as it should be: train, evaluate, predict.
+
+What belongs here: going through a loader with one model. What does not: losses (``losses``), scores
+of predictions (scikit-learn and ``metrics``), many networks at once (``sweeps``).
+
+A loader is anything that yields batches ``(inputs, target)`` or ``(inputs, target, weight)``, be it
+a ``torch.utils.data.DataLoader`` or the :class:`TensorLoader` below. A loss function takes
+``(logits, target)`` and returns the batch mean, or one value a sample, which is then averaged here,
+with the batch's weights if it has any.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from . import runtime
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Evaluation", "History", "Predictions", "TensorLoader", "evaluate", "fit", "predict"]
+
+LossFunction = Callable[[Tensor, Tensor], Tensor]
+
+
+class TensorLoader:
+    """Mini-batches of tensors that lie in memory, a few times faster than ``DataLoader`` for rows.
+
+    ``DataLoader`` fetches rows one at a time and stacks them; here a batch is a slice. The last
+    batch is smaller when ``batch_size`` does not divide the number of rows.
+
+    Args:
+        tensors: each with the same first dimension, the samples.
+        batch_size: samples a batch, ``>= 1``.
+        shuffle: draw a new order for each pass.
+        generator: where the order comes from; ``None`` is PyTorch's global generator.
+
+    Raises:
+        ValueError: no tensors, tensors of different length, or ``batch_size`` below 1.
+
+    >>> loader = TensorLoader(torch.arange(5), torch.arange(5) % 2, batch_size=2)
+    >>> [batch[0].tolist() for batch in loader]
+    [[0, 1], [2, 3], [4]]
+    """
+
+    def __init__(self, *tensors: Tensor, batch_size: int = 128, shuffle: bool = False,
+                 generator: torch.Generator | None = None) -> None:
+        lengths = [len(t) for t in tensors]
+        if not lengths or len(set(lengths)) > 1:
+            raise ValueError(f"the tensors have {lengths} samples; give at least one, all as long")
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+        self.tensors, self.batch_size = tensors, batch_size
+        self.shuffle, self.generator = shuffle, generator
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.tensors[0]) / self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        tensors = self.tensors
+        if self.shuffle:
+            order = torch.randperm(len(tensors[0]), generator=self.generator)
+            tensors = tuple(t[order.to(t.device)] for t in tensors)
+        return zip(*(t.split(self.batch_size) for t in tensors), strict=True)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of every sample of a loader, on the CPU, in the loader's order.
+
+    Attributes:
+        logits: ``(N,)`` for one logit a sample, ``(N, C)`` for classes.
+    """
+
+    logits: Tensor
+
+    @property
+    def prob(self) -> Tensor:
+        """Probabilities: sigmoid of ``(N,)``, softmax over the classes of ``(N, C)``."""
+        return self.logits.sigmoid() if self.logits.dim() == 1 else self.logits.softmax(dim=1)
+
+    @property
+    def decision(self) -> Tensor:
+        """The likelier side: 0/1 of ``(N,)``, the class index of ``(N, C)``."""
+        return (self.logits > 0).long() if self.logits.dim() == 1 else self.logits.argmax(dim=1)
+
+
+@dataclass(frozen=True)
+class Evaluation(Predictions):
+    """Predictions beside their targets.
+
+    Attributes:
+        target: ``(N,)``, as the loader gave them.
+        weight: ``(N,)``, or ``None`` if the loader gave none.
+        loss: the mean over all samples, by weight.
+    """
+
+    target: Tensor
+    weight: Tensor | None
+    loss: float
+
+    @property
+    def accuracy(self) -> float:
+        """The share of samples decided rightly, by weight."""
+        weight = None if self.weight is None else self.weight.double()
+        return float(_share_right(self.logits.double(), self.target, weight))
+
+
+@dataclass
+class History:
+    """What happened in each epoch.
+
+    Attributes:
+        rows: a dict per finished epoch.
+        best_epoch: the epoch whose weights the model now has (``None``: no epoch was finished, or
+            there was nothing to choose by, and the model has its last weights).
+        ended: ``"finished"``, or a sentence on why it stopped before.
+    """
+
+    monitor: str
+    rows: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int | None = None
+    ended: str = "finished"
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row an epoch: ``train_loss``, ``train_accuracy``, ``lr``, ``val_...``."""
+        import pandas as pd
+        return pd.DataFrame(self.rows).set_index("epoch") if self.rows else pd.DataFrame()
+
+
+def fit(
+    model: nn.Module,
+    train_loader: Iterable,
+    val_loader: Iterable | None,
+    *,
+    loss_fn: LossFunction,
+    optimizer: torch.optim.Optimizer,
+    scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
+    epochs: int,
+    monitor: str = "val_loss",
+    metrics: dict[str, Callable[[Evaluation], float]] | None = None,
+    device: torch.device | str | None = None,
+    progress: bool = True,
+) -> History:
+    """Train ``model`` and leave it with the weights of its best epoch.
+
+    The train columns are measured while the weights move, batch by batch; the validation columns
+    after the epoch, with fixed weights, over all samples. Ctrl-C or the stop button ends the
+    training, not the notebook: what has been learned so far is returned. So does a loss that is
+    no longer finite, with a warning.
+
+    Args:
+        model: gives logits ``(N,)`` or ``(N, C)``. It is moved to ``device`` and stays there.
+        train_loader: yields ``(inputs, target)`` or ``(inputs, target, weight)``.
+        val_loader: the same, or ``None``: then the last weights are kept.
+        loss_fn: of ``(logits, target)``, the mean over the batch or one value a sample.
+        optimizer: holds the parameters that shall move.
+        scheduler: stepped after every epoch (``ReduceLROnPlateau`` by ``monitor``).
+        epochs: passes over ``train_loader``, ``>= 1``.
+        monitor: the column that says which epoch is best: lowest if its name ends in ``loss``,
+            else highest.
+        metrics: further columns ``val_<name>``, each a function of the validation Evaluation.
+        device: where to compute; ``None`` is :func:`course_utils.runtime.device`'s choice.
+        progress: whether to draw a bar.
+
+    Raises:
+        ValueError: ``epochs`` below 1, a loader without batches, an unknown ``monitor``, weights
+            with a loss that is already a mean.
+    """
+    if epochs < 1:
+        raise ValueError(f"epochs is {epochs}; it must be at least 1")
+    device = runtime.device() if device is None else torch.device(device)
+    model.to(device)
+    history, best_state = History(monitor), None
+    steps = epochs * len(train_loader) if hasattr(train_loader, "__len__") else None
+
+    with runtime.Progress("training", total=steps, unit="batches", show=progress) as bar:
+        for epoch in range(1, epochs + 1):
+            try:
+                row = {"epoch": epoch, "lr": optimizer.param_groups[0]["lr"]}
+                row |= _train_one_epoch(model, train_loader, loss_fn, optimizer, bar)
+                if not math.isfinite(row["train_loss"]):
+                    history.ended = (f"the loss became {row['train_loss']} in epoch {epoch}: try a "
+                                     "lower learning rate, and look for nan in the inputs")
+                    warnings.warn(history.ended, RuntimeWarning, stacklevel=2)
+                    break
+                if val_loader is not None:
+                    row |= _validate(model, val_loader, loss_fn, metrics or {})
+                    if _is_better(row, history):
+                        best_state = {k: v.clone() for k, v in model.state_dict().items()}
+                        history.best_epoch = epoch
+                history.rows.append(row)
+                if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+                    scheduler.step(row[monitor])
+                elif scheduler is not None:
+                    scheduler.step()
+                told = monitor if val_loader is not None else "train_loss"
+                bar.update(0, note=f"epoch {epoch}: {told} {row[told]:.4f}")
+            except KeyboardInterrupt:
+                history.ended = f"interrupted in epoch {epoch}"
+                break
+    if best_state is not None:
+        model.load_state_dict(best_state)
+    return history
+
+
+def evaluate(model: nn.Module, loader: Iterable, loss_fn: LossFunction) -> Evaluation:
+    """Loss and predictions of ``model`` over all samples of ``loader``, in evaluation mode.
+
+    Computes where the model lies; the mode it was in is given back.
+
+    Raises:
+        ValueError: the loader gives no batch, or weights with a loss that is already a mean.
+    """
+    total, count, batches = 0.0, 0.0, []
+    for logits, batch in _forward(model, loader):
+        _, target, weight = _unpack(batch, logits.device)
+        loss, size = _mean_loss(loss_fn, logits, target, weight)
+        total, count = total + float(loss) * float(size), count + float(size)
+        batches.append([logits.cpu(), *(t.cpu() for t in batch[1:])])
+    if not batches:
+        raise ValueError("the loader gave no batch; is its data set empty?")
+    logits, target, *weight = (torch.cat(tensors) for tensors in zip(*batches, strict=True))
+    return Evaluation(logits, target, weight[0] if weight else None, total / count)
+
+
+def predict(model: nn.Module, loader: Iterable) -> Predictions:
+    """What ``model`` says of every sample of ``loader``, which needs no targets.
+
+    Batches may be bare inputs or tuples whose first entry is the inputs. Evaluation mode, as in
+    :func:`evaluate`.
+
+    Raises:
+        ValueError: the loader gives no batch.
+    """
+    logits = [logits.cpu() for logits, _ in _forward(model, loader)]
+    if not logits:
+        raise ValueError("the loader gave no batch; is its data set empty?")
+    return Predictions(torch.cat(logits))
+
+
+def _train_one_epoch(model: nn.Module, loader: Iterable, loss_fn: LossFunction,
+                     optimizer: torch.optim.Optimizer, bar: runtime.Progress) -> dict[str, float]:
+    device = _device_of(model)
+    total = right = count = torch.zeros((), device=device)
+    model.train()
+    for batch in loader:
+        inputs, target, weight = _unpack(batch, device)
+        logits = model(inputs)
+        loss, size = _mean_loss(loss_fn, logits, target, weight)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        # Sums over samples, not over batches, since the last batch may be smaller; and no .item(),
+        # for which a GPU would have to wait.
+        total = total + loss.detach() * size
+        right = right + _share_right(logits.detach(), target, weight) * size
+        count = count + size
+        bar.update(1)
+    if not count:
+        raise ValueError("train_loader gave no batch; is its data set empty?")
+    return {"train_loss": float(total / count), "train_accuracy": float(right / count)}
+
+
+def _validate(model: nn.Module, loader: Iterable, loss_fn: LossFunction,
+              metrics: dict[str, Callable[[Evaluation], float]]) -> dict[str, float]:
+    seen = evaluate(model, loader, loss_fn)
+    own = {f"val_{name}": float(metric(seen)) for name, metric in metrics.items()}
+    return {"val_loss": seen.loss, "val_accuracy": seen.accuracy, **own}
+
+
+def _is_better(row: dict[str, float], history: History) -> bool:
+    if history.monitor not in row:
+        raise ValueError(f"monitor is {history.monitor!r}; the columns are {', '.join(row)}")
+    if math.isnan(row[history.monitor]):
+        return False
+    if history.best_epoch is None:
+        return True
+    best = history.rows[history.best_epoch - 1][history.monitor]
+    lower = history.monitor.endswith("loss")
+    return row[history.monitor] < best if lower else row[history.monitor] > best
+
+
+def _forward(model: nn.Module, loader: Iterable) -> Iterator[tuple[Tensor, list[Tensor]]]:
+    """Logits in evaluation mode, batch by batch, each with the batch it came from."""
+    device, was_training = _device_of(model), model.training
+    model.eval()
+    try:
+        for batch in loader:
+            batch = [batch] if isinstance(batch, Tensor) else list(batch)
+            with torch.no_grad():
+                logits = model(batch[0].to(device))
+            yield logits, batch
+    finally:
+        model.train(was_training)
+
+
+def _unpack(batch: Sequence[Tensor], device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:
+    inputs, target, *weight = (t.to(device) for t in batch)
+    return inputs, target, weight[0] if weight else None
+
+
+def _mean_loss(loss_fn: LossFunction, logits: Tensor, target: Tensor, weight: Tensor | None
+               ) -> tuple[Tensor, Tensor | int]:
+    """The batch's mean loss, and how much the batch counts beside others."""
+    loss = loss_fn(logits, target)
+    if weight is None:
+        return (loss.mean() if loss.dim() else loss), len(target)
+    if not loss.dim():
+        raise ValueError("the loader gives weights, but the loss is a mean already: make it return "
+                         'one value a sample, with reduction="none"')
+    size = weight.sum()
+    return (loss * weight).sum() / size, size
+
+
+def _share_right(logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+    right = (Predictions(logits).decision == target).to(logits.dtype)
+    return right.mean() if weight is None else (right * weight).sum() / weight.sum()
+
+
+def _device_of(model: nn.Module) -> torch.device:
+    return next((p.device for p in model.parameters()), torch.device("cpu"))

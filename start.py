@@ -1,0 +1,381 @@
+"""The front door of the course: one command, the same on Linux, macOS and Windows.
+
+    python start.py                     set up, then open JupyterLab on the first notebook
+    python start.py run [NAME ...]      execute the notebooks on copies under build/run/
+    python start.py regenerate [NAME ...]
+                                        rewrite notebooks/*.ipynb from notebooks/source/
+    python start.py test                run every check that CI runs
+
+NAME picks notebooks by number or name: `run 7`, `run 07_credit_card_imbalance`.
+The first call makes .venv and installs the requirements; later calls reuse both.
+`cell 12` in a message is the cell that Jupyter numbers [12].
+
+COURSE_DATA     a file or folder with real data, or `embedded` for the stand-ins
+COURSE_OFFLINE  1: the notebooks touch no network (the first installation does)
+"""
+
+# Belongs here: the set-up, and the commands as thin calls of standard tools.
+# The set-up needs nothing but Python, and must parse on 3.6 to be able to say that
+# it is too old. The commands run in a second process, by the Python of .venv.
+import contextlib
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+
+if sys.version_info < (3, 11):  # noqa: UP036
+    sys.exit(
+        "The course needs Python 3.11 or newer and this is Python {}.{}: "
+        "install a newer one from https://www.python.org and call start.py with it.".format(
+            *sys.version_info
+        )
+    )
+
+ROOT = Path(__file__).resolve().parent
+NOTEBOOKS = ROOT / "notebooks"
+BUILD = ROOT / "build"
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+STAMP = VENV / "course-requirements.sha256"
+CELL_TIMEOUT = 600  # seconds
+EMBEDDED = {"COURSE_DATA": "embedded", "COURSE_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+# Set-up: standard library only ------------------------------------------------
+
+
+def requirements_stamp() -> str:
+    """A digest of all that decides what .venv holds: the two lists and its Python."""
+    files = [ROOT / "requirements.txt", ROOT / "requirements.lock", VENV / "pyvenv.cfg"]
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def is_set_up() -> bool:
+    """Whether .venv was completed for these very requirements."""
+    return PYTHON.exists() and STAMP.exists() and STAMP.read_text() == requirements_stamp()
+
+
+def set_up() -> None:
+    """Make or mend .venv, install what changed, and let it find course_utils."""
+    if is_set_up():
+        return
+    works = [PYTHON, "-c", "import sys, pip; sys.exit(sys.version_info < (3, 11))"]
+    if not PYTHON.exists() or subprocess.run(works, capture_output=True).returncode:
+        make_venv()
+    STAMP.unlink(missing_ok=True)
+    print("Installing the requirements into .venv: some minutes and, on Linux, up to 6 GB.")
+    quiet = [] if sys.stdout.isatty() else ["--quiet"]
+    pip = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", *quiet]
+    ranges = ["-r", ROOT / "requirements.txt"]
+    if subprocess.run([*pip, *ranges, "-c", ROOT / "requirements.lock"]).returncode:
+        print("The tested versions in requirements.lock cannot be had here: trying the ranges.")
+        if subprocess.run([*pip, *ranges]).returncode:
+            sys.exit(
+                "pip could not install the requirements (its reason stands above): check the "
+                "network and the disk space, then call start.py again; it resumes."
+            )
+    # A relative .pth file, not `pip install -e`: it needs no build, survives a move of
+    # the folder, and holds no path that could be misread in another encoding.
+    site = next(VENV.glob("lib/python*/site-packages"), VENV / "Lib" / "site-packages")
+    (site / "course.pth").write_text(os.path.relpath(ROOT, site) + "\n")
+    STAMP.write_text(requirements_stamp())
+
+
+def make_venv() -> None:
+    """Make .venv from this Python, replacing a broken or half-made one."""
+    if not all(map(importlib.util.find_spec, ["venv", "ensurepip"])):
+        sys.exit(
+            "This Python cannot make virtual environments: on Debian or Ubuntu run "
+            f"`sudo apt install python3.{sys.version_info.minor}-venv`, then call start.py again."
+        )
+    print(f"Making .venv with Python {sys.version.split()[0]}.")
+    command = [sys.executable, "-m", "venv", "--clear", VENV]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        reason = (result.stderr or result.stdout).strip().splitlines()[-1:]
+        sys.exit(f"{VENV} could not be made {reason}: check the disk space and your rights there.")
+
+
+def call(command: list, **options) -> int:
+    """Run a command to its end and return its exit code; Ctrl-C is left to the command."""
+    process = subprocess.Popen(list(map(str, command)), **options)
+    while True:
+        with contextlib.suppress(KeyboardInterrupt):
+            return process.wait()
+
+
+# Executing notebooks ----------------------------------------------------------
+
+
+def chosen(names: list, paths: list) -> list:
+    """Those of the paths that the names pick by number or name; all without names."""
+    if not paths:
+        sys.exit(f"There is no notebook in {NOTEBOOKS}.")
+    picked = set()
+    for name in names:
+        stem = Path(name).stem
+        matches = [p for p in paths if stem.zfill(2) in (p.stem, *p.stem.split("_", 1))]
+        if not matches:
+            known = ", ".join(p.stem for p in paths)
+            sys.exit(f"There is no notebook {name!r}: the notebooks are {known}.")
+        picked.update(matches)
+    return sorted(picked or paths)
+
+
+def code_cells(notebook) -> list:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def execute(notebook, name: str) -> str:
+    """Execute a notebook in place; return what went wrong in one line, or nothing."""
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    warnings.filterwarnings("ignore", "Proactor event loop")  # Windows: pyzmq copes by itself
+    total, started = len(code_cells(notebook)), time.perf_counter()
+
+    async def let_ctrl_c_through(**_):
+        # nbclient makes of Ctrl-C a dead kernel, which looks like the notebook's fault.
+        import asyncio
+        import signal
+
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+
+    def show_progress(**_):
+        seconds = time.perf_counter() - started
+        report(f"{name}: cell {client.code_cells_executed + 1}/{total}, {seconds:.0f} s")
+
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=CELL_TIMEOUT,
+        record_timing=False,
+        resources={"metadata": {"path": str(NOTEBOOKS)}},
+        on_notebook_start=let_ctrl_c_through,
+        on_cell_execute=show_progress,
+    )
+    try:
+        client.execute(stderr=subprocess.DEVNULL)  # a kernel's talk; a cell's stderr is kept
+        return ""
+    except CellExecutionError as error:
+        reason = f"{error.ename}: {error.evalue}"
+    except CellTimeoutError:
+        reason = f"TimeoutError: the cell ran longer than {CELL_TIMEOUT} s"
+    except DeadKernelError:
+        reason = "DeadKernelError: the kernel died, perhaps for want of memory"
+    reason = re.sub(r"\x1b\[[\d;]*m", "", reason).strip().splitlines()[0]
+    return f"{name}, cell {client.code_cells_executed}: {reason}"
+
+
+def report(line: str, *, last: bool = False) -> None:
+    """Show progress on one updating line in a terminal; elsewhere print the last line only."""
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns - 1
+        print("\r" + line[:width].ljust(width), end="\n" if last else "", flush=True)
+    elif last:
+        print(line, flush=True)
+
+
+def data_source(notebook) -> str:
+    """What the notebook's `Data: ...` lines say, or a dash."""
+    streams = [
+        output.text
+        for cell in code_cells(notebook)
+        for output in cell.outputs
+        if output.output_type == "stream"
+    ]
+    lines = re.findall(r"^Data: (.+)$", "\n".join(streams), flags=re.MULTILINE)
+    return "; ".join(dict.fromkeys(lines)) or "-"
+
+
+def stderr_line(notebook, name: str) -> str:
+    """One line that names the first cell with warnings or other stderr output, or nothing."""
+    for number, cell in enumerate(code_cells(notebook), start=1):
+        for output in cell.outputs:
+            if output.get("name") == "stderr":
+                return f"{name}, cell {number}: wrote to stderr: {output.text.splitlines()[0]}"
+    return ""
+
+
+def clean(notebook) -> None:
+    """Leave in a notebook only what its source and its results decide.
+
+    Cell ids come from the cell's content (and its count, where content repeats), so that
+    a cell keeps its id wherever it moves and the same source gives the same bytes.
+    """
+    seen = Counter()
+    for cell in notebook.cells:
+        content = f"{cell.cell_type}\n{cell.source}"
+        seen[content] += 1
+        cell.id = hashlib.sha256(f"{seen[content]}\n{content}".encode()).hexdigest()[:12]
+        cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("slideshow", "tags")}
+        if cell.cell_type == "code":
+            cell.outputs = clean_outputs(cell.outputs)
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    notebook.nbformat_minor = 5
+
+
+def clean_outputs(outputs: list) -> list:
+    """Join printed text that arrived in pieces; a PNG replaces the live widget beside it."""
+    kept = []
+    for output in outputs:
+        if "image/png" in output.get("data", {}):
+            output.data.pop(WIDGET_VIEW, None)
+        if kept and "name" in output and kept[-1].get("name") == output.name:
+            kept[-1].text += output.text
+        else:
+            kept.append(output)
+    return kept
+
+
+def write(notebook, path: Path) -> None:
+    """Write a notebook whole or not at all."""
+    import nbformat
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    try:
+        text = nbformat.writes(nbformat.from_dict(notebook)) + "\n"
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def execute_all(paths: list, read, finish) -> int:
+    """Read, execute and finish each notebook; print the table and the failures."""
+    rows, failures = [("notebook", "cells", "seconds", "data")], []
+    for path in paths:
+        notebook, started = read(path), time.perf_counter()
+        failure = execute(notebook, path.stem)
+        failure = finish(notebook, path.stem, failure)
+        seconds = f"{time.perf_counter() - started:.1f}"
+        cells = str(len(code_cells(notebook)))
+        outcome = "FAILED" if failure else "ok"
+        report(f"{path.stem}: {cells} cells, {seconds} s, {outcome}", last=True)
+        rows.append((path.stem, cells, seconds, data_source(notebook)))
+        failures += [failure] if failure else []
+    print("\n" + "\n".join([table(rows), *failures]))
+    return 1 if failures else 0
+
+
+def table(rows: list) -> str:
+    """Rows as aligned text: numbers to the right, the last column as long as it is."""
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    return "\n".join(
+        f"{name:<{widths[0]}}  {cells:>{widths[1]}}  {seconds:>{widths[2]}}  {data}".rstrip()
+        for name, cells, seconds, data in rows
+    )
+
+
+# Commands ---------------------------------------------------------------------
+
+
+def lab() -> int:
+    first = NOTEBOOKS / "00_start_here.ipynb"
+    return call([sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}", first])
+
+
+def run(*names: str) -> int:
+    paths = chosen(names, list(NOTEBOOKS.glob("*.ipynb")))
+    import nbformat  # takes a second
+
+    def finish(notebook, name, failure):
+        write(notebook, BUILD / "run" / f"{name}.ipynb")
+        return failure
+
+    return execute_all(paths, lambda path: nbformat.read(path, as_version=4), finish)
+
+
+def regenerate(*names: str) -> int:
+    import jupytext
+
+    def finish(notebook, name, failure):
+        failure = failure or stderr_line(notebook, name)
+        clean(notebook)
+        if not failure:
+            write(notebook, NOTEBOOKS / f"{name}.ipynb")
+        return failure
+
+    os.environ.update(EMBEDDED)
+    paths = chosen(names, list((NOTEBOOKS / "source").glob("*.py")))
+    return execute_all(paths, lambda path: jupytext.read(path, fmt="py:percent"), finish)
+
+
+def test() -> int:
+    pytest = [sys.executable, "-m", "pytest", "-q", "-n", "2"]
+    nbval = ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={CELL_TIMEOUT}"]
+    nbval += ["--dist", "loadfile", "-p", "no:cacheprovider"]
+    nbval += ["-o", "addopts=", "-o", "filterwarnings="]  # pyproject's are for modules
+    stages = {
+        "ruff": ([sys.executable, "-m", "ruff", "check"], {}),
+        "tests and doctests": (pytest, {"OMP_NUM_THREADS": "1"}),
+        "notebooks as committed": ([*pytest, *nbval, NOTEBOOKS], EMBEDDED),
+    }
+    rows = [("check", "result", "seconds", "")]
+    if Path(os.environ.get("COURSE_DATA") or "embedded").is_dir():
+        command = [sys.executable, __file__, "run", *notebooks_with_data()]
+        stages["notebooks on real data"] = (command, {"OMP_NUM_THREADS": "1"})
+    for name, (command, environment) in stages.items():
+        print(f"\n== {name} ==", flush=True)
+        started = time.perf_counter()
+        code = call(command, cwd=ROOT, env={**os.environ, **environment})
+        seconds = f"{time.perf_counter() - started:.0f}"
+        rows.append((name, "FAILED" if code else "ok", seconds, ""))
+    if "notebooks on real data" not in stages:
+        rows.append(("notebooks on real data", "skipped", "-", "COURSE_DATA names no folder"))
+    print("\n" + table(rows))
+    return 1 if any(row[1] == "FAILED" for row in rows) else 0
+
+
+def notebooks_with_data() -> list:
+    """Names of the notebooks whose source calls a loader of course_utils.data."""
+    module = (ROOT / "course_utils" / "data.py").read_text("utf-8")
+    loaders = re.findall(r"^def (load_\w+)", module, flags=re.MULTILINE)
+    calls = re.compile(rf"\b({'|'.join(loaders)})\(")
+    sources = sorted((NOTEBOOKS / "source").glob("*.py"))
+    return [path.stem for path in sources if calls.search(path.read_text("utf-8"))]
+
+
+COMMANDS = {"run": run, "regenerate": regenerate, "test": test}
+
+
+def main(arguments: list) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a Windows console may know no Greek
+    if {"-h", "--help", "help"} & set(arguments):
+        print(__doc__.strip())
+        return 0
+    if arguments and arguments[0] not in COMMANDS:
+        known = ", ".join(COMMANDS)
+        sys.exit(f"There is no command {arguments[0]!r}: use {known}, or none for JupyterLab.")
+    if arguments[:1] == ["test"] and arguments[1:]:
+        sys.exit(f"`test` runs every check and takes no names; it got {' '.join(arguments[1:])}.")
+    data = os.environ.get("COURSE_DATA")
+    if data and data != "embedded":  # kernels run in notebooks/, the caller somewhere else
+        os.environ["COURSE_DATA"] = os.path.abspath(os.path.expanduser(data))
+    set_up()
+    if not os.path.samefile(sys.prefix, VENV):
+        return call([PYTHON, __file__, *arguments])
+    command, *names = arguments or [""]
+    return COMMANDS.get(command, lab)(*names)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        print("\nStopped.")
+        sys.exit(130)

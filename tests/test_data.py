@@ -1,0 +1,591 @@
+"""What course_utils.data promises: the right rows, the right weights, an honest twin, no half file."""
+
+import errno
+import gzip
+import json
+import os
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import ks_2samp, multivariate_normal
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, precision_recall_curve
+from sklearn.preprocessing import StandardScaler
+
+from course_utils import data, runtime
+from course_utils.data import DataError, creditcard_twin, load_creditcard
+
+SPEC_FILE = Path(data.ROOT, "data", "twin_spec.json")
+SPEC = json.loads(SPEC_FILE.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def twin():
+    return creditcard_twin()
+
+
+@pytest.fixture(scope="module")
+def many():
+    """As many frauds as normals, so that both are known well."""
+    return creditcard_twin(seed=1, n=400_000, n_fraud=200_000)
+
+
+# The twin ---------------------------------------------------------------------
+
+
+def test_twin_looks_like_the_published_file(twin):
+    assert list(twin.frame) == data.COLUMNS
+    assert (len(twin.frame), twin.frame["Class"].sum()) == (284_807, 492)
+    assert twin.frame["Time"].is_monotonic_increasing
+    assert twin.frame["Time"].between(0, 2 * 86_400).all()
+    assert (twin.frame["Time"] % 1 == 0).all()
+    assert (twin.frame["Amount"] > 0).all()
+    assert np.isfinite(twin.frame.to_numpy()).all()
+    assert twin.weight.sum() == 284_807
+
+
+def test_the_same_seed_gives_the_same_bytes():
+    first, again, other = (creditcard_twin(seed=s, n=5000, n_fraud=50).frame for s in (3, 3, 4))
+    assert first.to_numpy().tobytes() == again.to_numpy().tobytes()
+    assert not np.isin(first["V1"], other["V1"]).any()
+
+
+@pytest.mark.parametrize(("c", "name"), [(0, "normal"), (1, "fraud")])
+def test_classes_have_the_real_means_and_spreads(many, c, name):
+    drawn = many.raw_features[many.frame["Class"] == c]
+    mean, sd = (np.array(SPEC["real"][key][name]) for key in ("mean", "sd"))
+    np.testing.assert_allclose((drawn.mean() - mean) / sd, 0, atol=0.03)
+    np.testing.assert_allclose(drawn.std() / sd, 1, atol=0.03)
+
+
+def test_a_logistic_regression_finds_the_twin_as_hard_as_the_real_rows(twin):
+    scores = logistic_regression(twin)
+    real = SPEC["real"]
+    assert scores.mean(axis=0) == pytest.approx(
+        [real["average_precision"][0], real["best_f1"][0]], abs=0.03)
+
+
+def test_the_real_rows_are_as_hard_as_the_spec_says(real_data):
+    scores = logistic_regression(load_creditcard(real_data))
+    real = SPEC["real"]
+    assert scores.mean(axis=0) == pytest.approx(
+        [real["average_precision"][0], real["best_f1"][0]], abs=0.005)
+
+
+def logistic_regression(rows) -> np.ndarray:
+    """Average precision and best F1 for ten splits, at the true prevalence."""
+    scores = []
+    for seed in range(10):
+        parts = rows.split(seed=seed, fractions=(0.6, 0.0, 0.4))
+        x, y, weight = (getattr(parts.test, name).numpy() for name in ("x", "y", "weight"))
+        model = LogisticRegression(max_iter=1000)
+        model.fit(parts.train.x.numpy(), parts.train.y.numpy(), parts.train.weight.numpy())
+        prob = model.predict_proba(x)[:, 1]
+        precision, recall, _ = precision_recall_curve(y, prob, sample_weight=weight)
+        best_f1 = np.nanmax(2 * precision * recall / np.maximum(precision + recall, 1e-9))
+        scores.append((average_precision_score(y, prob, sample_weight=weight), best_f1))
+    return np.array(scores)
+
+
+def test_time_says_nothing_about_the_class_but_knows_day_from_night(many):
+    time, fraud = many.frame["Time"], many.frame["Class"] == 1
+    assert ks_2samp(time[fraud], time[~fraud]).pvalue > 0.01
+    hour = time // 3600 % 24
+    assert hour.between(2, 5).mean() < 0.06 < 0.25 < hour.between(10, 14).mean()
+
+
+def test_posterior_is_bayes_rule_on_scipys_densities(twin):
+    frauds = np.flatnonzero(twin.frame["Class"])[:40]
+    rows = np.concatenate([frauds, np.arange(0, 284_807, 3000)])
+    some = twin.frame.iloc[rows]
+    log_amount, score = np.log(some["Amount"]), SPEC["amount_scale"]
+    x = np.column_stack([some.loc[:, "V1":"V28"], np.interp(log_amount, score[1], score[0])])
+
+    def density(name):
+        total = 0
+        for weight, mean, row in zip(*(SPEC[name][key] for key in
+                                       ("weight", "mean", "cholesky_rows")), strict=True):
+            lower = np.zeros((29, 29))
+            lower[np.tril_indices(29)] = row
+            total += weight * multivariate_normal(mean, lower @ lower.T).pdf(x)
+        return total / sum(SPEC[name]["weight"])
+
+    a, b = SPEC["normals_from_fraud"], SPEC["frauds_from_normal"]
+    f0, f1, prior = density("normal"), density("fraud"), 492 / 284_807
+    fraud = prior * ((1 - b) * f1 + b * f0)
+    normal = (1 - prior) * ((1 - a) * f0 + a * f1)
+    np.testing.assert_allclose(twin.posterior(rows), fraud / (fraud + normal), rtol=1e-9)
+
+
+def test_posterior_is_calibrated():
+    rows = creditcard_twin(seed=2, n=300_000, n_fraud=15_000)
+    prob, fraud = rows.posterior(), rows.frame["Class"].to_numpy()
+    assert prob.mean() == pytest.approx(0.05, abs=4 * 0.05 / np.sqrt(15_000))
+    bins = np.digitize(prob, [0.003, 0.01, 0.03, 0.1, 0.3, 0.7, 0.9, 0.95, 0.99])
+    for b in np.unique(bins):
+        said, n = prob[bins == b].mean(), (bins == b).sum()
+        assert fraud[bins == b].mean() == pytest.approx(said, abs=4 * np.sqrt(said * (1 - said) / n))
+
+
+def test_no_score_ranks_better_than_the_posterior(twin):
+    x = StandardScaler().fit_transform(twin.raw_features)
+    fraud = twin.frame["Class"]
+    model = LogisticRegression(max_iter=1000).fit(x, fraud)
+    assert (average_precision_score(fraud, twin.posterior())
+            > average_precision_score(fraud, model.predict_proba(x)[:, 1]))
+
+
+def test_posterior_follows_the_rows_it_is_asked_for(twin):
+    rows = np.array([5, 284_806, 5])
+    np.testing.assert_array_equal(twin.posterior(rows), twin.posterior()[rows])
+
+
+def test_posterior_takes_row_numbers_never_features(twin):
+    part = twin.split().test
+    for wrong in (part.x, part.y, twin.raw_features.to_numpy()):
+        with pytest.raises(TypeError, match=r"parts\.test\.raw_index"):
+            twin.posterior(wrong)
+
+
+@pytest.mark.parametrize(("n", "n_fraud"), [(10, 0), (10, 10), (10, 11)])
+def test_twin_needs_both_classes(n, n_fraud):
+    with pytest.raises(ValueError, match=f"n_fraud is {n_fraud} with n = 10"):
+        creditcard_twin(n=n, n_fraud=n_fraud)
+
+
+def test_spec_is_small():
+    assert SPEC_FILE.stat().st_size <= 100_000
+
+
+# Splits -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", ["random", "time"])
+@pytest.mark.parametrize("fractions", [(0.6, 0.2, 0.2), (0.8, 0.0, 0.2), (1.0, 0.0, 0.0)])
+def test_every_row_is_in_exactly_one_part(twin, by, fractions):
+    parts = twin.split(by=by, fractions=fractions)
+    parts = (parts.train, parts.val, parts.test)
+    assert [len(p) for p in parts] == pytest.approx([284_807 * f for f in fractions], abs=2)
+    index = np.concatenate([p.raw_index for p in parts])
+    np.testing.assert_array_equal(np.sort(index), np.arange(284_807))
+    for part in parts:
+        assert part.x.shape == (len(part), 29)
+        rows = twin.frame.iloc[part.raw_index]
+        np.testing.assert_array_equal(part.y, rows["Class"])
+        np.testing.assert_allclose(part.amount, rows["Amount"], rtol=1e-6)
+        assert {str(t.dtype) for t in (part.x, part.y, part.weight, part.amount)} == {
+            "torch.float32"}
+
+
+def test_random_split_keeps_the_share_of_frauds_and_follows_its_seed(twin):
+    parts = twin.split(seed=1)
+    assert [int(p.y.sum()) for p in (parts.train, parts.val, parts.test)] == [295, 99, 98]
+    np.testing.assert_array_equal(parts.test.raw_index, twin.split(seed=1).test.raw_index)
+    assert not np.array_equal(parts.test.raw_index, twin.split(seed=2).test.raw_index)
+
+
+def test_time_split_trains_on_the_past(twin):
+    parts, time = twin.split(by="time"), twin.frame["Time"].to_numpy()
+    assert time[parts.train.raw_index].max() <= time[parts.val.raw_index].min()
+    assert time[parts.val.raw_index].max() <= time[parts.test.raw_index].min()
+
+
+def test_scaler_knows_only_the_weighted_training_rows(own_file):
+    rows = load_creditcard(own_file)
+    rows.weight[rows.frame["Class"] == 0] = 6.5
+    parts = rows.split()
+    train = rows.raw_features.iloc[parts.train.raw_index].to_numpy()
+    weight = rows.weight[parts.train.raw_index]
+    mean = np.average(train, axis=0, weights=weight)
+    sd = np.sqrt(np.average((train - mean) ** 2, axis=0, weights=weight))
+    test = rows.raw_features.iloc[parts.test.raw_index].to_numpy()
+    np.testing.assert_allclose(parts.test.x, (test - mean) / sd, atol=1e-4)
+    assert parts.features == [*(f"V{i}" for i in range(1, 29)), "log_amount"]
+    assert list(parts.scaler.feature_names_in_) == parts.features
+
+
+def test_log_amount_is_that_of_the_post(own_file):
+    rows = load_creditcard(own_file)
+    np.testing.assert_array_equal(rows.raw_features["log_amount"],
+                                  np.log(rows.frame["Amount"] + 0.001))
+
+
+@pytest.mark.parametrize("fractions", [(0.6, 0.4), (0.6, 0.2, 0.3), (0, 0.5, 0.5),
+                                       (1.2, -0.1, -0.1), (float("nan"), 0.2, 0.2)])
+def test_impossible_fractions_are_named(twin, fractions):
+    with pytest.raises(ValueError, match="that sum to 1"):
+        twin.split(fractions=fractions)
+
+
+def test_unknown_kind_of_split_is_named(twin):
+    with pytest.raises(ValueError, match="by is 'class'; it must be 'random' or 'time'"):
+        twin.split(by="class")
+
+
+# The real rows ----------------------------------------------------------------
+
+
+def test_the_draw_is_weighted_back_to_the_true_prevalence(real_data):
+    rows = load_creditcard(real_data / "creditcard_sample.csv.gz")
+    assert str(rows.source) == ("Data: credit-card fraud, 43,241 real rows (15 % draw of the "
+                                "normals, weighted to 284,807) from creditcard_sample.csv.gz")
+    fraud = rows.frame["Class"] == 1
+    assert rows.weight[fraud].sum() == 492
+    assert rows.weight.sum() == pytest.approx(284_807)
+    assert np.unique(rows.weight[~fraud]) == pytest.approx(6.651, abs=0.001)
+    with pytest.raises(DataError, match="nobody|synthetic twin only"):
+        rows.posterior()
+
+
+def test_a_folder_of_real_data_is_found_by_argument_and_by_environment(real_data, outside):
+    assert load_creditcard(real_data).source.kind == "path"
+    outside.setenv("COURSE_DATA", str(real_data))
+    assert load_creditcard().source.real
+
+
+def test_the_published_fingerprint_is_that_of_the_published_rows(real_data):
+    rows = pd.read_csv(real_data / "creditcard_time_amount_class.csv.gz")
+    assert (len(rows), rows["Class"].sum(), rows["Time"].iloc[-1]) == (284_807, 492, 172_792)
+    assert data._digest(rows) == data.FULL_DIGEST
+
+
+# Files that a user names ------------------------------------------------------
+
+
+def text_of(frame: pd.DataFrame) -> str:
+    return frame.to_csv(index=False, lineterminator="\n")
+
+
+@pytest.fixture
+def own_frame():
+    return creditcard_twin(n=400, n_fraud=40).frame.round({"Amount": 2})
+
+
+@pytest.fixture
+def own_file(tmp_path, own_frame):
+    file = tmp_path / "mine.csv"
+    file.write_text(text_of(own_frame))
+    return file
+
+
+def test_a_draw_of_ones_own_is_taken_with_weight_one_and_said_to_be_unpublished(
+        own_file, own_frame):
+    rows = load_creditcard(own_file)
+    pd.testing.assert_frame_equal(rows.frame, own_frame)
+    assert (rows.weight == 1).all()
+    assert "400 rows, 40 frauds (not the published file" in str(rows.source)
+    assert "mine.csv" in str(rows.source)
+    assert rows.source.real
+
+
+def test_columns_may_come_in_any_order_and_company(tmp_path, own_frame):
+    file = tmp_path / "mine.csv.gz"
+    with gzip.open(file, "wt") as out:
+        out.write(text_of(own_frame.iloc[:, ::-1].assign(shop="corner")))
+    pd.testing.assert_frame_equal(load_creditcard(file).frame, own_frame)
+
+
+SPOILT = {
+    "a column is missing": (lambda t: t.replace("V17", "V71"), "lacks the column V17;"),
+    "no header": (lambda t: t.split("\n", 1)[1], "lacks the column Time and 30 more;"),
+    "semicolons": (lambda t: t.replace(",", ";"), "lacks the column Time and 30 more;"),
+    "cut inside a row": (lambda t: t[:-40], "in data row 400 is empty"),
+    "a word among the numbers": (lambda t: t.replace("\n", "\n1 o'clock", 1),
+                                 "Time in data row 1 is \"1 o'clock"),
+    "infinite": (lambda t: t.replace("\n", "\ninf,0,", 1).replace("Time,", "Time,a,", 1),
+                 "Time in data row 1 is 'inf'"),
+    "a class of its own": (lambda t: t.rstrip()[:-1] + "2\n", "Class in data row 400 is '2"),
+    "a cell too many": (lambda t: t.replace("\n", ",0\n").replace(",0\n", "\n", 1),
+                        "more cells in a row than names"),
+    "a row too long": (lambda t: t.rstrip() + ",0\n", "Expected 31 fields"),
+    "empty": (lambda t: "", "No columns to parse"),
+    "header only": (lambda t: t.split("\n")[0] + "\n", "0 rows of one class"),
+}
+
+
+@pytest.mark.parametrize("harm", SPOILT)
+def test_a_spoilt_file_is_refused_in_one_sentence_that_names_the_culprit(
+        harm, own_file, outside):
+    spoil, culprit = SPOILT[harm]
+    own_file.write_text(spoil(own_file.read_text()))
+    for ask in (lambda: load_creditcard(own_file), load_creditcard):
+        outside.setenv("COURSE_DATA", str(own_file))
+        with pytest.raises(DataError) as error:
+            ask()
+        message = str(error.value)
+        assert culprit in message
+        assert "mine.csv" in message
+        assert "\n" not in message
+
+
+def test_negative_amounts_and_one_class_are_refused(own_file, own_frame):
+    own_file.write_text(text_of(own_frame.assign(Amount=-1.0)))
+    with pytest.raises(DataError, match=r"Amount in data row 1 is '-1\.0', but must be euros"):
+        load_creditcard(own_file)
+    own_file.write_text(text_of(own_frame[own_frame["Class"] == 0]))
+    with pytest.raises(DataError, match="360 rows of one class"):
+        load_creditcard(own_file)
+
+
+@pytest.mark.parametrize("keep", [10, 2000, -10])
+def test_a_truncated_gzip_file_is_refused(tmp_path, own_frame, keep):
+    file = tmp_path / "creditcard.csv.gz"
+    file.write_bytes(gzip.compress(text_of(own_frame).encode())[:keep])
+    with pytest.raises(DataError, match="may be truncated or damaged"):
+        load_creditcard(tmp_path)
+
+
+def test_a_named_place_that_is_not_there_is_an_error_never_the_twin(tmp_path, outside):
+    with pytest.raises(DataError, match=r"nowhere\.csv' does not exist"):
+        load_creditcard(tmp_path / "nowhere.csv")
+    with pytest.raises(DataError, match=r"holds none of creditcard\.csv,"):
+        load_creditcard(tmp_path)
+    outside.setenv("COURSE_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match="COURSE_DATA is '.*nowhere', which does not exist"):
+        load_creditcard()
+
+
+# Cache and download -----------------------------------------------------------
+
+
+@pytest.fixture
+def outside(monkeypatch, tmp_path):
+    """The environment of a user: no COURSE_ variables, an empty cache, mirrors that are dead."""
+    monkeypatch.delenv("COURSE_DATA")
+    monkeypatch.delenv("COURSE_OFFLINE")
+    monkeypatch.setattr(data, "_cache_folders", lambda: [tmp_path / "cache"])
+    monkeypatch.setattr(data, "MIRRORS", ["http://127.0.0.1:9/creditcard.csv"])
+    return monkeypatch
+
+
+class Mirror:
+    """A web server on this machine; ``pages`` holds (status, body, promised length)."""
+
+    def __init__(self):
+        self.pages: dict[str, tuple[int, bytes, int]] = {}
+        self.asked: list[str] = []
+        mirror = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                mirror.asked.append(self.path)
+                status, body, length = mirror.pages.get(self.path, (404, b"", 0))
+                self.send_response(status)
+                self.send_header("Content-Length", str(length))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def serve(self, name: str, body: bytes, *, status: int = 200, missing: int = 0) -> str:
+        self.pages["/" + name] = (status, body, len(body) + missing)
+        return f"http://127.0.0.1:{self.server.server_port}/{name}"
+
+
+@pytest.fixture
+def mirror():
+    mirror = Mirror()
+    thread = Thread(target=mirror.server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield mirror
+    mirror.server.shutdown()
+    thread.join()
+    mirror.server.server_close()
+
+
+@pytest.fixture
+def published(outside, own_frame):
+    """Lets the small file of these tests pass for the published one."""
+    outside.setattr(data, "FULL_DIGEST", data._digest(own_frame))
+    return text_of(own_frame).encode()
+
+
+def left_behind(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*")) if folder.exists() else []
+
+
+def why_the_twin() -> str:
+    """Load without arguments, see that the twin came, return its note."""
+    source = load_creditcard().source
+    assert (source.kind, source.real) == ("embedded", False)
+    line = str(source)
+    assert line.startswith("Data: credit-card fraud, synthetic twin, 284,807 rows")
+    assert line.endswith(source.note)
+    assert "\n" not in line
+    return source.note
+
+
+def test_the_published_file_is_downloaded_once_and_then_comes_from_the_cache(
+        outside, mirror, published, own_frame, tmp_path):
+    outside.setattr(data, "MIRRORS", [mirror.serve("creditcard.csv", published)])
+    first = load_creditcard()
+    again = load_creditcard()
+    assert (first.source.kind, again.source.kind) == ("download", "cache")
+    assert mirror.asked == ["/creditcard.csv"]
+    assert left_behind(tmp_path / "cache") == ["creditcard.csv"]
+    assert (tmp_path / "cache" / "creditcard.csv").read_bytes() == published
+    pd.testing.assert_frame_equal(again.frame, own_frame)
+
+
+@pytest.mark.parametrize("quote", ["", "'"])
+def test_the_second_mirror_serves_when_the_first_sends_something_else(
+        outside, mirror, published, own_frame, quote, tmp_path):
+    header = "".join(f"@attribute {name} real\n" for name in data.COLUMNS)
+    rows = [f"{line[:-1]}{quote}{line[-1]}{quote}" for line in text_of(own_frame).split()[1:]]
+    arff = "% a comment\n@RELATION cards\n\n" + header + "@DATA\n" + "\n".join(rows) + "\n"
+    other = text_of(own_frame.iloc[1:]).encode()
+    outside.setattr(data, "MIRRORS", [mirror.serve("creditcard.csv", other),
+                                      mirror.serve("creditcard.arff", arff.encode())])
+    rows = load_creditcard()
+    assert rows.source.kind == "download"
+    pd.testing.assert_frame_equal(rows.frame, own_frame)
+    assert left_behind(tmp_path / "cache") == ["creditcard.arff"]
+    assert load_creditcard().source.kind == "cache"
+
+
+@pytest.mark.parametrize("body", [b"<html>Please log in</html>", b"", b"Time,V1\n1,2\n"])
+def test_wrong_content_never_reaches_the_cache(outside, mirror, published, body, tmp_path):
+    outside.setattr(data, "MIRRORS", [mirror.serve("creditcard.csv", body)])
+    assert why_the_twin().startswith("because what 127.0.0.1 sent is not the published file")
+    assert left_behind(tmp_path / "cache") == []
+    assert len(mirror.asked) == 1
+
+
+def test_a_transfer_that_breaks_off_is_tried_once_more(outside, mirror, published, tmp_path):
+    outside.setattr(data, "MIRRORS", [mirror.serve("creditcard.csv", published[:9999],
+                                                   missing=len(published) - 9999)])
+    assert "the connection to 127.0.0.1 failed" in why_the_twin()
+    assert len(mirror.asked) == 2
+    assert left_behind(tmp_path / "cache") == []
+
+
+def test_a_refusing_server_is_named_with_its_answer(outside, mirror, tmp_path):
+    outside.setattr(data, "MIRRORS", [mirror.serve("creditcard.csv", b"", status=503)])
+    assert "127.0.0.1 answered 503" in why_the_twin()
+    assert left_behind(tmp_path / "cache") == []
+
+
+def test_without_a_network_the_twin_comes_and_says_why(outside, tmp_path):
+    assert "the connection to 127.0.0.1 failed (ConnectionError)" in why_the_twin()
+    assert left_behind(tmp_path / "cache") == []
+
+
+def test_offline_asks_no_server(outside, mirror, published, tmp_path):
+    outside.setattr(data, "MIRRORS", [mirror.serve("creditcard.csv", published)])
+    outside.setenv("COURSE_OFFLINE", "1")
+    assert why_the_twin() == "because COURSE_OFFLINE=1 forbids the download"
+    assert mirror.asked == []
+    outside.setenv("COURSE_OFFLINE", "0")
+    assert load_creditcard().source.kind == "download"
+
+
+def test_a_full_disk_leaves_nothing_behind(outside, mirror, published, tmp_path):
+    outside.setattr(data, "MIRRORS", [mirror.serve("creditcard.csv", published)] * 2)
+    really_open = Path.open
+
+    def open_on_a_full_disk(path, mode="r", *args, **kwargs):
+        file = really_open(path, mode, *args, **kwargs)
+        if mode == "wb":
+            file = FullDisk(file)
+        return file
+
+    outside.setattr(Path, "open", open_on_a_full_disk)
+    assert "cannot take the download (No space left on device); free 150 MB" in why_the_twin()
+    assert len(mirror.asked) == 1
+    assert left_behind(tmp_path / "cache") == []
+
+
+class FullDisk:
+    """A file that takes a thousand bytes and then no more."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def write(self, content):
+        self.file.write(content[:1000])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+
+def test_an_interrupted_download_leaves_nothing_behind(outside, mirror, published, tmp_path):
+    outside.setattr(data, "MIRRORS", [mirror.serve("creditcard.csv", published)])
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    outside.setattr(runtime.Progress, "update", stop)
+    with pytest.raises(KeyboardInterrupt):
+        load_creditcard()
+    assert left_behind(tmp_path / "cache") == []
+
+
+def test_where_the_course_cannot_write_the_users_cache_takes_the_file(
+        outside, mirror, published, own_file, tmp_path):
+    in_the_way = own_file / "cache"  # a file is no folder, not even for root
+    outside.setattr(data, "_cache_folders", lambda: [in_the_way, tmp_path / "user"])
+    outside.setattr(data, "MIRRORS", [mirror.serve("creditcard.csv", published)])
+    assert load_creditcard().source.kind == "download"
+    assert left_behind(tmp_path / "user") == ["creditcard.csv"]
+
+
+def test_where_nothing_can_be_written_the_twin_comes_and_no_server_is_asked(
+        outside, mirror, published, own_file):
+    outside.setattr(data, "_cache_folders", lambda: [own_file / "a", own_file / "b"])
+    outside.setattr(data, "MIRRORS", [mirror.serve("creditcard.csv", published)])
+    note = why_the_twin()
+    assert f"{own_file / 'a'} cannot be written (" in note
+    assert f"{own_file / 'b'} cannot be written (" in note
+    assert mirror.asked == []
+
+
+@pytest.mark.skipif(os.name == "nt" or getattr(os, "geteuid", lambda: 1)() == 0,
+                    reason="needs file permissions that bind this user")
+def test_a_read_only_folder_is_left_as_it_is(outside, tmp_path):
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    locked.chmod(0o555)
+    outside.setattr(data, "_cache_folders", lambda: [locked])
+    assert f"{locked} cannot be written (Permission denied)" in why_the_twin()
+
+
+def test_a_damaged_file_in_the_cache_is_named_and_kept(outside, tmp_path):
+    (tmp_path / "cache").mkdir()
+    file = tmp_path / "cache" / "creditcard.csv"
+    file.write_text("Time,V1\n")
+    note = why_the_twin()
+    assert str(file) in note
+    assert "delete it, to have it downloaded anew" in note
+    assert file.exists()
+
+
+def test_nearer_sources_come_first(outside, mirror, published, own_file, tmp_path):
+    outside.setattr(data, "MIRRORS", [mirror.serve("creditcard.csv", published)])
+    others = tmp_path / "photos"
+    others.mkdir()
+    outside.setenv("COURSE_DATA", str(others))  # a folder of other data sets hides nothing
+    assert load_creditcard().source.kind == "download"
+    assert load_creditcard().source.kind == "cache"
+    (others / "creditcard.csv").write_bytes(published)
+    assert load_creditcard().source.kind == "path"
+    assert "mine.csv" in load_creditcard(own_file).source.text
+    assert load_creditcard("embedded").source.kind == "embedded"
+    outside.setenv("COURSE_DATA", "embedded")
+    assert load_creditcard().source.kind == "embedded"
+    assert load_creditcard().source.note == ""
+
+
+def test_the_cache_lies_in_the_course_where_git_ignores_it():
+    assert data._cache_folders()[0] == data.ROOT / "data" / "cache"
+    assert "data/cache/" in (data.ROOT / ".gitignore").read_text().splitlines()

@@ -1,0 +1,235 @@
+"""The loop trains what it says, counts samples and not batches, and loses nothing on the way."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from sklearn.metrics import accuracy_score, log_loss
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from course_utils.training import TensorLoader, evaluate, fit, predict
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def rows():
+    """103 samples in two dimensions, a little overlapping: 103 leaves a small last batch of 7."""
+    rng = torch.Generator().manual_seed(0)
+    y = torch.randint(2, (103,), generator=rng)
+    return torch.randn(103, 2, generator=rng) + 1.5 * y[:, None], y
+
+
+def network(seed=0, outputs=2):
+    torch.manual_seed(seed)
+    layers = [nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, outputs)]
+    return nn.Sequential(*layers, *([nn.Flatten(0)] if outputs == 1 else []))
+
+
+def trained(rows, *, model=None, epochs=3, loss_fn=F.cross_entropy, lr=0.1, **options):
+    model = model or network()
+    train = TensorLoader(*rows, batch_size=32, shuffle=True,
+                         generator=torch.Generator().manual_seed(1))
+    val = TensorLoader(*rows, batch_size=32)
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
+    options = dict(val_loader=val, loss_fn=loss_fn, optimizer=optimizer, epochs=epochs,
+                   device="cpu", progress=False) | options
+    return model, fit(model, train, options.pop("val_loader"), **options)
+
+
+def test_fit_is_the_loop_one_writes_by_hand(rows):
+    x, y = rows
+    by_hand = network()
+    optimizer = torch.optim.SGD(by_hand.parameters(), lr=0.1, momentum=0.9)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2, gamma=0.1)
+    rng = torch.Generator().manual_seed(1)
+    for _ in range(5):
+        for batch in torch.randperm(103, generator=rng).split(32):
+            optimizer.zero_grad()
+            F.cross_entropy(by_hand(x[batch]), y[batch]).backward()
+            optimizer.step()
+        scheduler.step()
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2, gamma=0.1)
+    _, history = trained(rows, model=model, optimizer=optimizer, scheduler=scheduler, epochs=5,
+                         val_loader=None)
+    for ours, hand in zip(model.parameters(), by_hand.parameters(), strict=True):
+        assert torch.equal(ours, hand)
+    assert history.frame.lr.tolist() == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001])
+
+
+def test_evaluation_is_over_all_samples_whatever_the_batches(rows):
+    model = network()
+    x, y = rows
+    with torch.no_grad():
+        logits = model(x)
+    for size in (1, 32, 103):
+        seen = evaluate(model, TensorLoader(x, y, batch_size=size), F.cross_entropy)
+        assert seen.loss == pytest.approx(log_loss(y, logits.double().softmax(1)), rel=1e-6)
+        assert seen.accuracy == pytest.approx(accuracy_score(y, logits.argmax(1)))
+        torch.testing.assert_close(seen.prob, logits.softmax(1))
+
+
+def test_training_columns_are_sample_weighted_means(rows):
+    """With a learning rate of zero the epoch's mean must be that of the whole data set."""
+    model, history = trained(rows, epochs=1, lr=0.0)
+    whole = evaluate(model, [rows], F.cross_entropy)
+    assert history.frame.train_loss[1] == pytest.approx(whole.loss, rel=1e-6)
+    assert history.frame.train_accuracy[1] == pytest.approx(whole.accuracy, rel=1e-6)
+
+
+def test_a_weight_of_two_is_the_sample_twice(rows):
+    x, y = rows
+    weight = 1.0 + (y == 1)
+    twice = torch.cat([torch.arange(103), torch.arange(103)[y == 1]])
+
+    def bce(logits, target):
+        return F.binary_cross_entropy_with_logits(logits, target.float(), reduction="none")
+
+    results = []
+    for batch in [(x, y, weight), (x[twice], y[twice])]:
+        model = network(outputs=1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+        history = fit(model, [batch], [batch], loss_fn=bce, optimizer=optimizer, epochs=4,
+                      device="cpu", progress=False)
+        results.append((history.frame, evaluate(model, [batch], bce)))
+    (frame, weighted), (frame_twice, repeated) = results
+    assert frame.to_numpy() == pytest.approx(frame_twice.to_numpy(), rel=1e-5)
+    assert weighted.accuracy == pytest.approx(repeated.accuracy)
+    assert weighted.loss == pytest.approx(repeated.loss, rel=1e-5)
+
+
+def test_weights_need_a_loss_of_one_value_a_sample(rows):
+    with pytest.raises(ValueError, match='reduction="none"'):
+        evaluate(network(), [(*rows, torch.ones(103))], F.cross_entropy)
+
+
+def test_the_best_epochs_weights_come_back(rows):
+    """Validation by a metric that is best in epoch 2, so that later epochs must be undone."""
+    after_epoch, scores = [], iter([0.1, 0.9, 0.5, 0.9])
+    model = network()
+
+    def score(seen):
+        after_epoch.append(copy.deepcopy(model.state_dict()))
+        return next(scores)
+
+    _, history = trained(rows, model=model, epochs=4, metrics={"score": score},
+                         monitor="val_score")
+    assert history.best_epoch == 2
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, after_epoch[1][name])
+    assert history.frame.val_score.tolist() == [0.1, 0.9, 0.5, 0.9]
+
+
+def test_without_validation_the_last_weights_stay(rows):
+    _, history = trained(rows, val_loader=None)
+    assert history.best_epoch is None
+    assert list(history.frame.columns) == ["lr", "train_loss", "train_accuracy"]
+
+
+@pytest.mark.parametrize("when", ["training", "validation"])
+def test_an_interrupt_keeps_what_was_learned(rows, when):
+    calls = 0
+
+    def loss_then_ctrl_c(logits, target):
+        nonlocal calls
+        calls += 1
+        if calls == {"training": 11, "validation": 14}[when]:  # 4 batches to train, 4 to validate
+            raise KeyboardInterrupt
+        return F.cross_entropy(logits, target)
+
+    model, history = trained(rows, loss_fn=loss_then_ctrl_c, epochs=9)
+    reference, _ = trained(rows, epochs=1)
+    assert history.ended == "interrupted in epoch 2"
+    assert len(history.frame) == history.best_epoch == 1
+    for ours, one_epoch in zip(model.parameters(), reference.parameters(), strict=True):
+        assert torch.equal(ours, one_epoch)
+
+
+def test_a_loss_that_is_not_finite_ends_training_with_the_best_weights(rows):
+    x, y = rows
+    poison = [(x, y)], [(x * torch.nan, y)]
+    model = network()
+    epochs = iter(poison)
+
+    class Loader:
+        def __iter__(self):
+            return iter(next(epochs))
+
+    with pytest.warns(RuntimeWarning, match="nan in epoch 2: try a lower learning rate"):
+        history = fit(model, Loader(), [(x, y)], loss_fn=F.cross_entropy, epochs=5, device="cpu",
+                      optimizer=torch.optim.SGD(model.parameters(), lr=0.1), progress=False)
+    assert history.best_epoch == 1
+    assert all(p.isfinite().all() for p in model.parameters())
+
+
+def test_dropout_sleeps_in_evaluation_and_the_mode_comes_back(rows):
+    model = nn.Sequential(nn.Linear(2, 8), nn.Dropout(0.5), nn.Linear(8, 2))
+    model.train()
+    one, two = predict(model, [rows]), predict(model, [rows])
+    assert torch.equal(one.logits, two.logits)
+    assert model.training
+    assert not one.logits.requires_grad
+
+
+def test_predict_needs_no_targets(rows):
+    x, y = rows
+    model = network()
+    with_targets = predict(model, DataLoader(TensorDataset(x, y), batch_size=10))
+    for loader in (TensorLoader(x, batch_size=10), x.split(10), DataLoader(x, batch_size=10)):
+        assert torch.equal(predict(model, loader).logits, with_targets.logits)
+    assert torch.equal(with_targets.decision, with_targets.prob.argmax(1))
+    one_logit = predict(network(outputs=1), [x])
+    assert torch.equal(one_logit.decision == 1, one_logit.prob > 0.5)
+
+
+def test_the_plateau_scheduler_sees_the_monitored_column(rows):
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, factor=0.5)
+    _, history = trained(rows, model=model, optimizer=optimizer, scheduler=scheduler,
+                         metrics={"loss": lambda seen: 1.0}, epochs=4)
+    assert history.frame.lr.tolist() == [1.0, 1.0, 0.5, 0.25]
+
+
+def test_tensor_loader_gives_each_sample_once_in_a_new_order():
+    x = torch.arange(10)
+    loader = TensorLoader(x, x * 10, batch_size=4, shuffle=True,
+                          generator=torch.Generator().manual_seed(0))
+    epochs = [torch.cat([a for a, _ in loader]) for _ in range(2)]
+    assert all(torch.equal(epoch.sort().values, x) for epoch in epochs)
+    assert not torch.equal(*epochs)
+    assert all(torch.equal(b, a * 10) for a, b in loader)
+    assert [len(a) for a, _ in loader] == [4, 4, 2]
+    assert len(loader) == 3
+
+
+def test_a_bar_is_drawn_and_ends_with_the_last_epoch(rows, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    trained(rows, progress=True)
+    assert "12/12" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("options", "says"), [
+    (dict(epochs=0), "epochs is 0"),
+    (dict(monitor="val_f1"), "monitor is 'val_f1'; the columns are .*val_accuracy"),
+    (dict(val_loader=[]), "no batch"),
+])
+def test_bad_arguments_are_named(rows, options, says):
+    with pytest.raises(ValueError, match=says):
+        trained(rows, **options)
+
+
+def test_empty_and_uneven_data_are_named():
+    with pytest.raises(ValueError, match="train_loader gave no batch"):
+        fit(network(), [], None, loss_fn=F.cross_entropy, epochs=1, device="cpu", progress=False,
+            optimizer=torch.optim.SGD(network().parameters(), lr=0.1))
+    with pytest.raises(ValueError, match=r"\[3, 2\] samples"):
+        TensorLoader(torch.zeros(3), torch.zeros(2))
+    with pytest.raises(ValueError, match="batch_size is 0"):
+        TensorLoader(torch.zeros(3), batch_size=0)
+    with pytest.raises(ValueError, match="no batch"):
+        predict(network(), [])
