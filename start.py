@@ -28,7 +28,9 @@ import sys
 import time
 import warnings
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 if sys.version_info < (3, 11):  # noqa: UP036
     sys.exit(
@@ -37,6 +39,9 @@ if sys.version_info < (3, 11):  # noqa: UP036
             *sys.version_info
         )
     )
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent
 NOTEBOOKS = ROOT / "notebooks"
@@ -67,16 +72,16 @@ def set_up() -> None:
     """Make or mend .venv, install what changed, and let it find course_utils."""
     if is_set_up():
         return
-    works = [PYTHON, "-c", "import sys, pip; sys.exit(sys.version_info < (3, 11))"]
-    if not PYTHON.exists() or subprocess.run(works, capture_output=True).returncode:
+    check = [PYTHON, "-c", "import sys, pip; sys.exit(sys.version_info < (3, 11))"]
+    if not PYTHON.exists() or subprocess.run(check, capture_output=True).returncode:
         make_venv()
     STAMP.unlink(missing_ok=True)
-    print("Installing the requirements into .venv: some minutes and, on Linux, up to 6 GB.")
+    print("Installing the requirements into .venv: some minutes; on Linux 6 GB.", flush=True)
     quiet = [] if sys.stdout.isatty() else ["--quiet"]
     pip = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", *quiet]
     ranges = ["-r", ROOT / "requirements.txt"]
     if subprocess.run([*pip, *ranges, "-c", ROOT / "requirements.lock"]).returncode:
-        print("The tested versions in requirements.lock cannot be had here: trying the ranges.")
+        print("The tested versions cannot be had here: trying requirements.txt alone.", flush=True)
         if subprocess.run([*pip, *ranges]).returncode:
             sys.exit(
                 "pip could not install the requirements (its reason stands above): check the "
@@ -100,13 +105,13 @@ def make_venv() -> None:
     command = [sys.executable, "-m", "venv", "--clear", VENV]
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode:
-        reason = (result.stderr or result.stdout).strip().splitlines()[-1:]
-        sys.exit(f"{VENV} could not be made {reason}: check the disk space and your rights there.")
+        reason = (result.stderr + result.stdout).strip().splitlines() or ["no reason given"]
+        sys.exit(f"{VENV} could not be made ({reason[-1]}): check disk space and rights there.")
 
 
-def call(command: list, **options) -> int:
+def call(command: list) -> int:
     """Run a command to its end and return its exit code; Ctrl-C is left to the command."""
-    process = subprocess.Popen(list(map(str, command)), **options)
+    process = subprocess.Popen(command)
     while True:
         with contextlib.suppress(KeyboardInterrupt):
             return process.wait()
@@ -115,7 +120,7 @@ def call(command: list, **options) -> int:
 # Executing notebooks ----------------------------------------------------------
 
 
-def chosen(names: list, paths: list) -> list:
+def chosen(names: Sequence[str], paths: list[Path]) -> list[Path]:
     """Those of the paths that the names pick by number or name; all without names."""
     if not paths:
         sys.exit(f"There is no notebook in {NOTEBOOKS}.")
@@ -130,14 +135,14 @@ def chosen(names: list, paths: list) -> list:
     return sorted(picked or paths)
 
 
-def code_cells(notebook) -> list:
+def code_cells(notebook: "NotebookNode") -> list["NotebookNode"]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def execute(notebook, name: str) -> str:
+def execute(notebook: "NotebookNode", name: str) -> str:
     """Execute a notebook in place; return what went wrong in one line, or nothing."""
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
     warnings.filterwarnings("ignore", "Proactor event loop")  # Windows: pyzmq copes by itself
     total, started = len(code_cells(notebook)), time.perf_counter()
@@ -170,8 +175,8 @@ def execute(notebook, name: str) -> str:
         reason = f"{error.ename}: {error.evalue}"
     except CellTimeoutError:
         reason = f"TimeoutError: the cell ran longer than {CELL_TIMEOUT} s"
-    except DeadKernelError:
-        reason = "DeadKernelError: the kernel died, perhaps for want of memory"
+    except RuntimeError as error:  # no kernel, or one that died
+        reason = f"{type(error).__name__}: {error}"
     reason = re.sub(r"\x1b\[[\d;]*m", "", reason).strip().splitlines()[0]
     return f"{name}, cell {client.code_cells_executed}: {reason}"
 
@@ -185,7 +190,7 @@ def report(line: str, *, last: bool = False) -> None:
         print(line, flush=True)
 
 
-def data_source(notebook) -> str:
+def data_source(notebook: "NotebookNode") -> str:
     """What the notebook's `Data: ...` lines say, or a dash."""
     streams = [
         output.text
@@ -197,7 +202,7 @@ def data_source(notebook) -> str:
     return "; ".join(dict.fromkeys(lines)) or "-"
 
 
-def stderr_line(notebook, name: str) -> str:
+def stderr_line(notebook: "NotebookNode", name: str) -> str:
     """One line that names the first cell with warnings or other stderr output, or nothing."""
     for number, cell in enumerate(code_cells(notebook), start=1):
         for output in cell.outputs:
@@ -206,7 +211,7 @@ def stderr_line(notebook, name: str) -> str:
     return ""
 
 
-def clean(notebook) -> None:
+def clean(notebook: "NotebookNode") -> None:
     """Leave in a notebook only what its source and its results decide.
 
     Cell ids come from the cell's content (and its count, where content repeats), so that
@@ -227,7 +232,7 @@ def clean(notebook) -> None:
     notebook.nbformat_minor = 5
 
 
-def clean_outputs(outputs: list) -> list:
+def clean_outputs(outputs: list["NotebookNode"]) -> list["NotebookNode"]:
     """Join printed text that arrived in pieces; a PNG replaces the live widget beside it."""
     kept = []
     for output in outputs:
@@ -240,7 +245,7 @@ def clean_outputs(outputs: list) -> list:
     return kept
 
 
-def write(notebook, path: Path) -> None:
+def write(notebook: "NotebookNode", path: Path) -> None:
     """Write a notebook whole or not at all."""
     import nbformat
 
@@ -254,8 +259,15 @@ def write(notebook, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def execute_all(paths: list, read, finish) -> int:
-    """Read, execute and finish each notebook; print the table and the failures."""
+def execute_all(
+    paths: list[Path],
+    read: Callable[[Path], "NotebookNode"],
+    finish: Callable[["NotebookNode", str, str], str],
+) -> int:
+    """Read, execute and finish each notebook; print the table and the failures.
+
+    `finish` gets the notebook, its name and what went wrong (or nothing), and returns the latter.
+    """
     rows, failures = [("notebook", "cells", "seconds", "data")], []
     for path in paths:
         notebook, started = read(path), time.perf_counter()
@@ -271,7 +283,7 @@ def execute_all(paths: list, read, finish) -> int:
     return 1 if failures else 0
 
 
-def table(rows: list) -> str:
+def table(rows: list[tuple[str, str, str, str]]) -> str:
     """Rows as aligned text: numbers to the right, the last column as long as it is."""
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     return "\n".join(
@@ -331,7 +343,7 @@ def test() -> int:
     for name, (command, environment) in stages.items():
         print(f"\n== {name} ==", flush=True)
         started = time.perf_counter()
-        code = call(command, cwd=ROOT, env={**os.environ, **environment})
+        code = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}).returncode
         seconds = f"{time.perf_counter() - started:.0f}"
         rows.append((name, "FAILED" if code else "ok", seconds, ""))
     if "notebooks on real data" not in stages:
@@ -340,7 +352,7 @@ def test() -> int:
     return 1 if any(row[1] == "FAILED" for row in rows) else 0
 
 
-def notebooks_with_data() -> list:
+def notebooks_with_data() -> list[str]:
     """Names of the notebooks whose source calls a loader of course_utils.data."""
     module = (ROOT / "course_utils" / "data.py").read_text("utf-8")
     loaders = re.findall(r"^def (load_\w+)", module, flags=re.MULTILINE)
@@ -352,7 +364,7 @@ def notebooks_with_data() -> list:
 COMMANDS = {"run": run, "regenerate": regenerate, "test": test}
 
 
-def main(arguments: list) -> int:
+def main(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a Windows console may know no Greek
     if {"-h", "--help", "help"} & set(arguments):

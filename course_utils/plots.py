@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from .training import History
 
 __all__ = ["LOOK", "STYLE", "plot_belief_map", "plot_confusion_matrix", "plot_history",
-           "plot_pr_curve", "show", "subplots"]
+           "plot_pr_curve", "show"]
 
+#: The course's look: the functions below draw in it, a notebook says plt.style.use(plots.STYLE).
 STYLE = Path(__file__).with_name("course.mplstyle")
 
 #: The colour and dash of each loss, wherever it is drawn.
@@ -58,12 +59,6 @@ def _in_style(draw: Callable[P, R]) -> Callable[P, R]:
         with plt.style.context(STYLE):
             return draw(*args, **kwargs)
     return styled
-
-
-@_in_style
-def subplots(rows: int = 1, columns: int = 1, **options: object) -> tuple[Figure, Axes]:
-    """``plt.subplots`` in the course's style."""
-    return plt.subplots(rows, columns, **options)
 
 
 def _axes(ax: Axes | None) -> Axes:

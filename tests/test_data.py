@@ -1,9 +1,10 @@
-"""What course_utils.data promises: the right rows, the right weights, an honest twin, no half file."""
+"""What course_utils.data promises: the right rows and weights, an honest twin, no half file."""
 
 import errno
 import gzip
 import json
 import os
+import re
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -18,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from course_utils import data, runtime
 from course_utils.data import DataError, creditcard_twin, load_creditcard
+from course_utils.twin import load_twin
 
 SPEC_FILE = Path(data.ROOT, "data", "twin_spec.json")
 SPEC = json.loads(SPEC_FILE.read_text(encoding="utf-8"))
@@ -84,10 +86,10 @@ def logistic_regression(rows) -> np.ndarray:
         x, y, weight = (getattr(parts.test, name).numpy() for name in ("x", "y", "weight"))
         model = LogisticRegression(max_iter=1000)
         model.fit(parts.train.x.numpy(), parts.train.y.numpy(), parts.train.weight.numpy())
-        prob = model.predict_proba(x)[:, 1]
-        precision, recall, _ = precision_recall_curve(y, prob, sample_weight=weight)
-        best_f1 = np.nanmax(2 * precision * recall / np.maximum(precision + recall, 1e-9))
-        scores.append((average_precision_score(y, prob, sample_weight=weight), best_f1))
+        logit = model.decision_function(x)  # float32 probabilities tie at 1, which costs 0.008
+        precision, recall, _ = precision_recall_curve(y, logit, sample_weight=weight)
+        best_f1 = np.max(2 * precision * recall / np.maximum(precision + recall, 1e-9))
+        scores.append((average_precision_score(y, logit, sample_weight=weight), best_f1))
     return np.array(scores)
 
 
@@ -119,6 +121,7 @@ def test_posterior_is_bayes_rule_on_scipys_densities(twin):
     fraud = prior * ((1 - b) * f1 + b * f0)
     normal = (1 - prior) * ((1 - a) * f0 + a * f1)
     np.testing.assert_allclose(twin.posterior(rows), fraud / (fraud + normal), rtol=1e-9)
+    np.testing.assert_allclose(np.exp(load_twin(SPEC_FILE).normal.log_density(x)), f0, rtol=1e-9)
 
 
 def test_posterior_is_calibrated():
@@ -128,7 +131,8 @@ def test_posterior_is_calibrated():
     bins = np.digitize(prob, [0.003, 0.01, 0.03, 0.1, 0.3, 0.7, 0.9, 0.95, 0.99])
     for b in np.unique(bins):
         said, n = prob[bins == b].mean(), (bins == b).sum()
-        assert fraud[bins == b].mean() == pytest.approx(said, abs=4 * np.sqrt(said * (1 - said) / n))
+        error = np.sqrt(said * (1 - said) / n)
+        assert fraud[bins == b].mean() == pytest.approx(said, abs=4 * error)
 
 
 def test_no_score_ranks_better_than_the_posterior(twin):
@@ -136,7 +140,7 @@ def test_no_score_ranks_better_than_the_posterior(twin):
     fraud = twin.frame["Class"]
     model = LogisticRegression(max_iter=1000).fit(x, fraud)
     assert (average_precision_score(fraud, twin.posterior())
-            > average_precision_score(fraud, model.predict_proba(x)[:, 1]))
+            > average_precision_score(fraud, model.decision_function(x)))
 
 
 def test_posterior_follows_the_rows_it_is_asked_for(twin):
@@ -237,7 +241,7 @@ def test_the_draw_is_weighted_back_to_the_true_prevalence(real_data):
     assert rows.weight[fraud].sum() == 492
     assert rows.weight.sum() == pytest.approx(284_807)
     assert np.unique(rows.weight[~fraud]) == pytest.approx(6.651, abs=0.001)
-    with pytest.raises(DataError, match="nobody|synthetic twin only"):
+    with pytest.raises(DataError, match="synthetic twin only"):
         rows.posterior()
 
 
@@ -296,7 +300,7 @@ SPOILT = {
     "cut inside a row": (lambda t: t[:-40], "in data row 400 is empty"),
     "a word among the numbers": (lambda t: t.replace("\n", "\n1 o'clock", 1),
                                  "Time in data row 1 is \"1 o'clock"),
-    "infinite": (lambda t: t.replace("\n", "\ninf,0,", 1).replace("Time,", "Time,a,", 1),
+    "infinite": (lambda t: re.sub(r"\n\d+\.0", "\n1e999", t, count=1),
                  "Time in data row 1 is 'inf'"),
     "a class of its own": (lambda t: t.rstrip()[:-1] + "2\n", "Class in data row 400 is '2"),
     "a cell too many": (lambda t: t.replace("\n", ",0\n").replace(",0\n", "\n", 1),
@@ -345,7 +349,7 @@ def test_a_named_place_that_is_not_there_is_an_error_never_the_twin(tmp_path, ou
     with pytest.raises(DataError, match=r"holds none of creditcard\.csv,"):
         load_creditcard(tmp_path)
     outside.setenv("COURSE_DATA", str(tmp_path / "nowhere"))
-    with pytest.raises(DataError, match="COURSE_DATA is '.*nowhere', which does not exist"):
+    with pytest.raises(DataError, match=r"COURSE_DATA is '.*nowhere', which does not exist"):
         load_creditcard()
 
 

@@ -123,16 +123,18 @@ def has_short_cells(page: Page) -> Iterator[str]:
 
 
 def describes_every_figure(page: Page) -> Iterator[str]:
-    def is_sentence(output: dict) -> bool:
-        data = output.get("data", {})
-        text = data.get("text/markdown") or data.get("text/html", "")
+    def is_sentence(text: str) -> bool:
         return "<table" not in text and len(re.sub("<[^>]*>", " ", text).split()) >= 6
 
     for number, cell in enumerate(page.code, start=1):
-        figures = sum("image/png" in output.get("data", {}) for output in cell.outputs)
-        sentences = sum(map(is_sentence, cell.outputs))
-        if figures > sentences:
-            yield f"cell {number}: {figures} figure(s), {sentences} sentence(s) that describe one"
+        figures = [output for output in cell.outputs if "image/png" in output.get("data", {})]
+        for figure in figures:
+            if not is_sentence(figure.metadata.get("image/png", {}).get("alt", "")):
+                yield f"cell {number}: a figure has no sentence as its alt text"
+        texts = [output.get("data", {}) for output in cell.outputs]
+        texts = [data.get("text/markdown") or data.get("text/html", "") for data in texts]
+        if len(figures) > sum(map(is_sentence, texts)):
+            yield f"cell {number}: a figure has no sentence of six words or more under it"
 
 
 def opens_with_a_setup_cell(page: Page) -> Iterator[str]:
@@ -221,6 +223,7 @@ import math
 # %%
 show(figure)
 """
+PNG, SENTENCE = "iVBORw0KGgo=", "The curve falls from one to zero."
 
 
 @pytest.fixture
@@ -230,14 +233,12 @@ def page() -> Page:
     notebook = jupytext.reads(SOURCE, fmt="py:percent")
     for number, cell in enumerate(start.code_cells(notebook), start=1):
         cell.execution_count = number
-    notebook.cells[-1].outputs = [
-        nbformat.v4.new_output("display_data", {"image/png": "iVBORw0KGgo="}),
-        nbformat.v4.new_output(
-            "display_data", {"text/html": "<p>The curve falls from one to zero.</p>"}
-        ),
-    ]
+    page = Page(notebook, source)
+    show(page, data={"image/png": PNG}, metadata={"image/png": {"alt": SENTENCE}})
+    show(page, data={"text/html": f"<p>{SENTENCE}</p>"})
     start.clean(notebook)
-    return Page(nbformat.from_dict(notebook), source)
+    page.notebook = nbformat.from_dict(notebook)
+    return page
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -307,11 +308,15 @@ SPOILERS = {
     ),
     "a sentence too few": (
         describes_every_figure,
-        lambda p: show(p, data={"image/png": "iVBORw0KGgo="}),
+        lambda p: show(p, data={"image/png": PNG}, metadata={"image/png": {"alt": SENTENCE}}),
+    ),
+    "a figure without alt text": (
+        describes_every_figure,
+        lambda p: p.notebook.cells[-1].outputs[0].update(metadata={}),
     ),
     "a sentence too short": (
         describes_every_figure,
-        lambda p: p.notebook.cells[-1].outputs[1].data.update({"text/html": "<p>A curve.</p>"}),
+        lambda p: p.notebook.cells[-1].outputs[1].data.update({"text/html": "A curve."}),
     ),
     "a table for a sentence": (
         describes_every_figure,

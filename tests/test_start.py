@@ -115,7 +115,7 @@ def test_the_ranges_are_installed_where_the_tested_versions_cannot_be(ready, mon
     start.STAMP.unlink()
     start.set_up()
     assert "requirements.lock" not in commands.commands[-1]
-    assert "trying the ranges" in capsys.readouterr().out
+    assert "trying requirements.txt alone" in capsys.readouterr().out
     assert start.is_set_up()
 
 
@@ -136,7 +136,7 @@ def test_a_broken_venv_is_made_anew(ready, monkeypatch):
 
 def test_a_venv_that_cannot_be_made_says_why(ready, monkeypatch):
     monkeypatch.setattr(subprocess, "run", FakeCommands("-m venv"))
-    with pytest.raises(SystemExit, match=r"\.venv could not be made .*No space left.*disk space"):
+    with pytest.raises(SystemExit, match=r"\.venv could not be made \(No space left.*disk space"):
         start.make_venv()
 
 
@@ -220,6 +220,15 @@ def test_a_kernel_that_dies_is_a_failure_of_its_cell(course, capsys):
 def test_kernels_run_in_the_notebooks_folder(course):
     add_notebook(course, "01_here", "import pathlib; assert pathlib.Path.cwd().name == 'notebooks'")
     assert start.run("1") == 0
+
+
+def test_the_data_notebooks_are_those_that_call_a_loader(course, monkeypatch):
+    (course / "course_utils").mkdir()
+    (course / "course_utils" / "data.py").write_text("def load_rows():\n    pass\n")
+    monkeypatch.setattr(start, "ROOT", course)
+    add_source(course, "01_model", "model.load_state_dict(state)")
+    add_source(course, "02_rows", "rows = data.load_rows()")
+    assert start.notebooks_with_data() == ["02_rows"]
 
 
 def test_data_sources_are_collected_once_each_from_printed_lines():
