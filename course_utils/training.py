@@ -83,8 +83,12 @@ class Predictions:
 
     @property
     def prob(self) -> Tensor:
-        """Probabilities: sigmoid of ``(N,)``, softmax over the classes of ``(N, C)``."""
-        return self.logits.sigmoid() if self.logits.dim() == 1 else self.logits.softmax(dim=1)
+        """Probabilities: sigmoid of ``(N,)``, softmax over the classes of ``(N, C)``.
+
+        In float64: in float32 every logit above 17 gives 1.0, and a ranking loses its top.
+        """
+        logits = self.logits.double()
+        return logits.sigmoid() if logits.dim() == 1 else logits.softmax(dim=1)
 
     @property
     def decision(self) -> Tensor:

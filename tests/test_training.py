@@ -70,7 +70,7 @@ def test_evaluation_is_over_all_samples_whatever_the_batches(rows):
         seen = evaluate(model, TensorLoader(x, y, batch_size=size), F.cross_entropy)
         assert seen.loss == pytest.approx(log_loss(y, logits.double().softmax(1)), rel=1e-6)
         assert seen.accuracy == pytest.approx(accuracy_score(y, logits.argmax(1)))
-        torch.testing.assert_close(seen.prob, logits.softmax(1))
+        torch.testing.assert_close(seen.prob, logits.double().softmax(1))
 
 
 def test_training_columns_are_sample_weighted_means(rows):
@@ -173,6 +173,11 @@ def test_dropout_sleeps_in_evaluation_and_the_mode_comes_back(rows):
     assert torch.equal(one.logits, two.logits)
     assert model.training
     assert not one.logits.requires_grad
+
+
+def test_probabilities_keep_the_order_of_large_logits():
+    certain = predict(nn.Flatten(0), [torch.tensor([[20.0], [25.0], [30.0]])])
+    assert (certain.prob.diff() > 0).all()
 
 
 def test_predict_needs_no_targets(rows):

@@ -4,7 +4,7 @@
 # Three questions for this notebook:
 #
 # 1. Does everything work on this machine, and are the data real?
-# 2. Ten transactions look exactly alike, and one of them is a fraud. What *should* a model say about each?
+# 2. Ten transactions look exactly alike, one is a fraud. What *should* a model say about each?
 # 3. What do different losses *make* it say?
 #
 # | section | minutes | you will be able to |
@@ -33,11 +33,12 @@ from pathlib import Path
 REPO = ""  # the course's address, for notebooks opened on their own
 if importlib.util.find_spec("course_utils") is None:
     here = Path.cwd()
-    root = next((p for p in (here, *here.parents) if (p / "course_utils").is_dir()), here / "course")
+    above = (folder for folder in (here, *here.parents) if (folder / "course_utils").is_dir())
+    root = next(above, here / "course")
     if not root.exists():
         address = os.environ.get("COURSE_REPO", REPO)
         if not address:
-            raise SystemExit("course_utils was not found: open this notebook in the course's folder")
+            raise SystemExit("course_utils is missing: open this notebook in the course's folder")
         subprocess.run(["git", "clone", "--depth", "1", address, root], check=True)
     sys.path.insert(0, str(root))
 
@@ -73,8 +74,8 @@ print(data.source)
 data.frame[["Time", "V1", "V2", "Amount", "Class"]].head(3).round(2)
 
 # %% [markdown]
-# `Class` is 1 for a fraud. How rare are they? (`data.weight` says how many transactions a row stands
-# for; it is 1 unless the file is a draw from the full table.)
+# `Class` is 1 for a fraud. How rare are they? (`data.weight` says how many transactions a row
+# stands for; it is 1 unless the file is a draw from the full table.)
 
 # %%
 fraud = data.frame["Class"] == 1
@@ -91,8 +92,8 @@ print(f"{fraud.sum()} frauds among {data.weight.sum():,.0f} transactions: {share
 
 # %% [markdown]
 # A model says what its *loss* rewards: the number that training makes small. The most common one,
-# *cross entropy*, charges $-\ln p$ for a fraud and $-\ln(1 - p)$ for a normal transaction.
-# (Always the natural logarithm; notebook 01 says why.) For our ten, on average:
+# *cross entropy*, charges $-\ln p$ for a fraud and $-\ln(1 - p)$ for a normal transaction. (Always
+# the natural logarithm; notebook 01 says why.) For our ten, on average:
 
 # %%
 def cross_entropy(p, share=0.1):
@@ -129,14 +130,14 @@ plots.show(fig, "Mean loss of ten look-alikes, one of them a fraud, against the 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3. The belief map
 #
-# Call the true share of frauds among look-alikes $\eta$ ("eta"). For each $\eta$ a loss has one answer
-# that it rewards most. We call it the *belief* $p^*(\eta)$:
+# Call the true share of frauds among look-alikes $\eta$ ("eta"). For each $\eta$ a loss has one
+# answer that it rewards most. We call it the *belief* $p^*(\eta)$:
 #
 # $$p^*(\eta) = \arg\min_p \; \eta\, L(p, \text{fraud}) + (1 - \eta)\, L(p, \text{normal}).$$
 
 # %% [markdown]
-# `belief` finds it for any loss. A model's raw score is called a *logit*, and
-# $p = 1/(1 + e^{-\text{logit}})$; PyTorch's losses take logits, for a reason that notebook 01 gives.
+# `belief` finds it for any loss. A model's raw score is called a *logit*, and $p = 1/(1 +
+# e^{-\text{logit}})$; PyTorch's losses take logits, for a reason that notebook 01 gives.
 
 # %%
 losses = {
@@ -161,8 +162,8 @@ losses["smoothing 0.1"] = smoothing
 belief(smoothing, 0.1)
 
 # %% [markdown]
-# > **Predict.** Draw the five curves in the air, for $\eta$ from 0 to 1. Which one is a straight line
-# > through both corners? Which one jumps? Which ones cross the diagonal at one half?
+# > **Predict.** Draw the five curves in the air, for $\eta$ from 0 to 1. Which one is a straight
+# > line through both corners? Which one jumps? Which ones cross the diagonal at one half?
 
 # %%
 ax = plots.plot_belief_map(losses, mark=0.1)
@@ -191,8 +192,8 @@ for name, loss in losses.items():
 
 # %% [markdown]
 # Only for the weighted one: one fraud in eleven is enough. Focal loss and smoothing move the
-# *numbers*, but not the place where they cross one half. Keep this in mind: in notebook 07 focal loss
-# will seem to find far more frauds at a threshold of 0.5, and we shall have to find out why.
+# *numbers*, but not the place where they cross one half. Keep this in mind: in notebook 07 focal
+# loss will seem to find far more frauds at a threshold of 0.5, and we shall have to find out why.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4. How to work with these notebooks
@@ -214,9 +215,9 @@ for name, loss in losses.items():
 # do people break it? Notebook `01_cross_entropy`.
 #
 # **References.** T. Gneiting and A. E. Raftery, "Strictly Proper Scoring Rules, Prediction, and
-# Estimation", *Journal of the American Statistical Association* 102 (2007). N. Charoenphakdee,
-# J. Vongkulbhisal, N. Chairatanakul and M. Sugiyama, "On Focal Loss for Class-Posterior Probability
+# Estimation", *Journal of the American Statistical Association* 102 (2007). N. Charoenphakdee, J.
+# Vongkulbhisal, N. Chairatanakul and M. Sugiyama, "On Focal Loss for Class-Posterior Probability
 # Estimation: A Theoretical Perspective", *CVPR* 2021. T.-Y. Lin, P. Goyal, R. Girshick, K. He and
-# P. Dollár, "Focal Loss for Dense Object Detection", *ICCV* 2017. A. Dal Pozzolo, O. Caelen,
-# R. A. Johnson and G. Bontempi, "Calibrating Probability with Undersampling for Unbalanced
+# P. Dollár, "Focal Loss for Dense Object Detection", *ICCV* 2017. A. Dal Pozzolo, O. Caelen, R. A.
+# Johnson and G. Bontempi, "Calibrating Probability with Undersampling for Unbalanced
 # Classification", *IEEE CIDM* 2015 (the fraud data).

@@ -31,11 +31,12 @@ from pathlib import Path
 REPO = ""  # the course's address, for notebooks opened on their own
 if importlib.util.find_spec("course_utils") is None:
     here = Path.cwd()
-    root = next((p for p in (here, *here.parents) if (p / "course_utils").is_dir()), here / "course")
+    above = (folder for folder in (here, *here.parents) if (folder / "course_utils").is_dir())
+    root = next(above, here / "course")
     if not root.exists():
         address = os.environ.get("COURSE_REPO", REPO)
         if not address:
-            raise SystemExit("course_utils was not found: open this notebook in the course's folder")
+            raise SystemExit("course_utils is missing: open this notebook in the course's folder")
         subprocess.run(["git", "clone", "--depth", "1", address, root], check=True)
     sys.path.insert(0, str(root))
 
@@ -63,7 +64,8 @@ runtime.set_threads(1)
 # A network ends in one number per class, its *logits* $z$. They may be anything: negative, huge.
 # Probabilities must be positive and sum to 1.
 #
-# > **Predict.** Logits 1, 2, 3. Which class gets the largest probability, and is it below or above one half?
+# > **Predict.** Logits 1, 2, 3. Which class gets the largest probability, and is it below or above
+# > one half?
 
 # %% [markdown]
 # *Softmax* makes every logit positive by $e^{z}$ and divides by the sum over the $K$ classes:
@@ -81,7 +83,8 @@ softmax(z)
 torch.equal(softmax(z), torch.softmax(z, dim=0))
 
 # %% [markdown]
-# > **Predict.** We add 100 to all three logits. What happens to the probabilities? Then we add 1000.
+# > **Predict.** We add 100 to all three logits. What happens to the probabilities? Then we add
+# > 1000.
 
 # %%
 softmax(z + 100), softmax(z + 1000)
@@ -102,8 +105,8 @@ softmax(z + 1000)
 # %% [markdown]
 # ### log-sum-exp
 #
-# We shall need $\ln p_k = z_k - \ln \sum_j e^{z_j}$. The second term is called *log-sum-exp*, a soft
-# version of the maximum. The same trick keeps it finite:
+# We shall need $\ln p_k = z_k - \ln \sum_j e^{z_j}$. The second term is called *log-sum-exp*, a
+# soft version of the maximum. The same trick keeps it finite:
 #
 # $$\ln \sum_j e^{z_j} = m + \ln \sum_j e^{z_j - m}, \qquad m = \max_j z_j.$$
 
@@ -126,8 +129,8 @@ logsumexp(z), torch.logsumexp(z, dim=0), logsumexp(z + 1000)
 print(f"{-math.log(0.7):.3f}")
 
 # %% [markdown]
-# The target is usually written *one-hot*: 1 for the true class and 0 for the others. *Cross entropy*
-# is $-\sum_k y_k \ln p_k$: with a one-hot target only the true class remains.
+# The target is usually written *one-hot*: 1 for the true class and 0 for the others. *Cross
+# entropy* is $-\sum_k y_k \ln p_k$: with a one-hot target only the true class remains.
 
 # %% tags=["nbval-check-output"]
 y = torch.tensor([0.0, 1.0, 0.0])
@@ -158,8 +161,8 @@ ax.plot(p, -torch.log(p), label="natural: −ln p (nats)", **plots.LOOK["cross e
 ax.plot(p, -torch.log10(p), label="base 10: −log10 p", **plots.LOOK["absolute error"])
 ax.set(xlabel="probability given to what happened", ylabel="surprise", ylim=(0, 5))
 ax.legend()
-plots.show(fig, "Surprise against the probability of what happened. Both curves fall to 0 at p = 1; "
-                "the base-10 curve is lower everywhere, by the same factor of 2.303.")
+plots.show(fig, "Surprise against the probability of what happened. Both curves fall to 0 at p = "
+                "1; the base-10 curve is lower everywhere, by the same factor of 2.303.")
 
 # %% [markdown]
 # **A detective case.** A much-read post on losses gets 0.357 for the cross entropy above. Further
@@ -187,7 +190,8 @@ for p, printed in [(0.98, 0.00003508), (0.2, 0.44734)]:
 #
 # $$\mathrm{CE}(z, y) = -\ln p_y = \ln \sum_j e^{z_j} - z_y.$$
 #
-# A *batch* holds $N$ samples, so logits have the shape `(N, C)` and targets `(N,)`. The loss of a batch is the mean.
+# A *batch* holds $N$ samples, so logits have the shape `(N, C)` and targets `(N,)`. The loss of a
+# batch is the mean.
 
 # %%
 def cross_entropy(logits, target):
@@ -204,7 +208,8 @@ print(f"ours {cross_entropy(logits, target):.4f}, difference to torch's {differe
 # Why not compute the probabilities first and take the logarithm after? Try it on the third sample,
 # whose true class has logit 0 beside a 30, and on worse ones.
 #
-# > **Predict.** The true class trails by 30, then 100, then 200. Is the loss right by the detour over $p$?
+# > **Predict.** The true class trails by 30, then 100, then 200. Is the loss right by the detour
+# > over $p$?
 
 # %% tags=["nbval-check-output"]
 for gap in [30.0, 100.0, 200.0]:
@@ -220,8 +225,8 @@ for gap in [30.0, 100.0, 200.0]:
 # %% [markdown]
 # ### Two classes: one logit is enough
 #
-# Softmax of $(0, z)$ gives the second class $p = 1/(1 + e^{-z})$, the *sigmoid* $\sigma(z)$. The loss is
-# *binary cross entropy* (BCE):
+# Softmax of $(0, z)$ gives the second class $p = 1/(1 + e^{-z})$, the *sigmoid* $\sigma(z)$. The
+# loss is *binary cross entropy* (BCE):
 #
 # $$\mathrm{BCE}(z, y) = -y \ln \sigma(z) - (1 - y) \ln (1 - \sigma(z)).$$
 
@@ -230,8 +235,8 @@ def bce(z, y):
     return F.softplus(-z) * y + F.softplus(z) * (1 - y)
 
 # %% [markdown]
-# `softplus(z)` is $\ln(1 + e^{z})$, and indeed $-\ln \sigma(z) = \ln(1 + e^{-z})$. No probability is
-# ever formed. Is it the loss others call by that name?
+# `softplus(z)` is $\ln(1 + e^{z})$, and indeed $-\ln \sigma(z) = \ln(1 + e^{-z})$. No probability
+# is ever formed. Is it the loss others call by that name?
 
 # %% tags=["nbval-check-output"]
 z, y = torch.tensor([-50.0, -1.0, 0.0, 3.0]), torch.tensor([1.0, 0.0, 1.0, 1.0])
@@ -245,12 +250,12 @@ print(f"largest difference to BCE {(bce(z, y) - theirs).abs().max():.0e}, "
 #
 # Training moves logits against the gradient.
 #
-# > **Predict.** Probabilities 0.2, 0.7, 0.1, and the second class is true. Which logits will training
-# > push up, which down, and which one hardest?
+# > **Predict.** Probabilities 0.2, 0.7, 0.1, and the second class is true. Which logits will
+# > training push up, which down, and which one hardest?
 
 # %% [markdown]
-# Differentiate $\mathrm{CE} = \ln \sum_j e^{z_j} - z_y$. The first term gives
-# $e^{z_k} / \sum_j e^{z_j} = p_k$, the second gives 1 for the true class:
+# Differentiate $\mathrm{CE} = \ln \sum_j e^{z_j} - z_y$. The first term gives $e^{z_k} / \sum_j
+# e^{z_j} = p_k$, the second gives 1 for the true class:
 #
 # $$\frac{\partial\, \mathrm{CE}}{\partial z_k} = p_k - y_k.$$
 
@@ -260,8 +265,8 @@ F.cross_entropy(z, torch.tensor([1])).backward()
 z.grad
 
 # %% [markdown]
-# *Probability minus target.* The true class is pushed up by what it lacks, 0.3; each other class down by
-# what it should not have. The pushes sum to 0, and none is ever larger than 1.
+# *Probability minus target.* The true class is pushed up by what it lacks, 0.3; each other class
+# down by what it should not have. The pushes sum to 0, and none is ever larger than 1.
 
 # %%
 fig, ax = plt.subplots()
@@ -272,12 +277,13 @@ ax.plot(z.detach(), loss.detach(), label="loss (nats)", **plots.LOOK["cross entr
 ax.plot(z.detach(), z.grad, label="slope, p − 1", **plots.LOOK["absolute error"])
 ax.set(xlabel="logit z of a positive sample", ylabel="loss, slope")
 ax.legend()
-plots.show(fig, "BCE of a positive sample and its slope against the logit. Far on the wrong side the "
-                "loss is a straight line and the slope is -1; on the right side both fade to 0.")
+plots.show(fig, "BCE of a positive sample and its slope against the logit. Far on the wrong side "
+                "the loss is a straight line and the slope is -1; on the right side both fade to "
+                "0.")
 
 # %% [markdown]
-# A hopeless sample pulls with force 1, a settled one hardly at all, and nothing explodes. Compare the
-# squared error of the probability, $(1 - p)^2$.
+# A hopeless sample pulls with force 1, a settled one hardly at all, and nothing explodes. Compare
+# the squared error of the probability, $(1 - p)^2$.
 #
 # > **Predict.** At $z = -6$, where the model is confidently wrong, is its slope large or small?
 
@@ -305,8 +311,8 @@ belief(partial(F.binary_cross_entropy_with_logits, reduction="none"), [0.01, 0.1
 # %% [markdown]
 # That is for an ideal model and endless data. What of a finite sample?
 #
-# > **Predict.** We draw 1000 look-alikes with $\eta = 0.1$ and train a single logit on them, five times
-# > with new draws. How far from 0.1 will the answers scatter?
+# > **Predict.** We draw 1000 look-alikes with $\eta = 0.1$ and train a single logit on them, five
+# > times with new draws. How far from 0.1 will the answers scatter?
 
 # %%
 def draw(seed):
@@ -328,7 +334,8 @@ for seed in range(5):
 
 # %% [markdown]
 # The answer is the share that was *drawn*, to the last digit. It scatters as draws do: the standard
-# deviation of a share of 1000 is $\sqrt{0.1 \cdot 0.9 / 1000} \approx 0.009$. The loss adds no error of its own.
+# deviation of a share of 1000 is $\sqrt{0.1 \cdot 0.9 / 1000} \approx 0.009$. The loss adds no
+# error of its own.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6. Misconception: softmax twice
@@ -336,17 +343,17 @@ for seed in range(5):
 # `F.cross_entropy` and `nn.CrossEntropyLoss` take logits. Many networks on the web end in a softmax
 # layer and are trained with it all the same. Nothing crashes.
 #
-# > **Predict.** Three classes, and the network is perfectly certain and right: probabilities 1, 0, 0.
-# > What loss does it get?
+# > **Predict.** Three classes, and the network is perfectly certain and right: probabilities 1, 0,
+# > 0. What loss does it get?
 
 # %% tags=["nbval-check-output"]
 certain = torch.tensor([[1.0, 0.0, 0.0]])
 print(f"loss of a perfect answer: {F.cross_entropy(certain, torch.tensor([0])):.3f}")
 
 # %% [markdown]
-# The probabilities are taken for logits, and logits between 0 and 1 can say little: softmax of
-# (1, 0, 0) is only (0.58, 0.21, 0.21). With $K$ classes the loss cannot fall below
-# $\ln(e + K - 1) - 1$. For 10 classes:
+# The probabilities are taken for logits, and logits between 0 and 1 can say little: softmax of (1,
+# 0, 0) is only (0.58, 0.21, 0.21). With $K$ classes the loss cannot fall below $\ln(e + K - 1) -
+# 1$. For 10 classes:
 
 # %% tags=["nbval-check-output"]
 floor = math.log(math.e + 9) - 1
@@ -355,7 +362,8 @@ print(f"floor for 10 classes: {floor:.3f} nats; knowing nothing costs {math.log(
 # %% [markdown]
 # Does it matter for what is learned? We train a small network on the handwritten digits of
 # scikit-learn, with and without the extra softmax: five seeds each, all else equal, and measure the
-# accuracy on validation digits after every epoch. (`fit` is our training loop; notebook 05 opens it.)
+# accuracy on validation digits after every epoch. (`fit` is our training loop; notebook 05 opens
+# it.)
 
 # %%
 pixels, digit = load_digits(return_X_y=True)
@@ -407,8 +415,8 @@ for name, runs in [("logits", once), ("softmax twice", twice)]:
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7. Class weights
 #
-# Frauds are rare, so let each count ten times: `pos_weight=10` for BCE, `weight=` a number per class
-# for cross entropy. The *weighted* mean divides by the sum of the weights used.
+# Frauds are rare, so let each count ten times: `pos_weight=10` for BCE, `weight=` a number per
+# class for cross entropy. The *weighted* mean divides by the sum of the weights used.
 
 # %% tags=["nbval-check-output"]
 weight = torch.tensor([1.0, 10.0])
@@ -418,16 +426,16 @@ print("each:", each.numpy().round(3), " sum / 4:", each.mean().numpy().round(3),
       " torch's mean:", F.cross_entropy(logits, target, weight=weight).numpy().round(3))
 
 # %% [markdown]
-# > **Predict.** One in ten look-alikes is a fraud, and frauds weigh 10. What will a model trained this
-# > way say? Below one half, or above?
+# > **Predict.** One in ten look-alikes is a fraud, and frauds weigh 10. What will a model trained
+# > this way say? Below one half, or above?
 
 # %%
 weighted = partial(F.binary_cross_entropy_with_logits, pos_weight=torch.tensor(10.0))
 [round(train_one_logit(seed, weighted), 2) for seed in range(5)]
 
 # %% [markdown]
-# Ten times one fraud against nine normal ones: $10/19 = 0.53$. In general a weight $w$ multiplies the
-# *odds*, $\dfrac{p^*}{1 - p^*} = w\, \dfrac{\eta}{1 - \eta}$:
+# Ten times one fraud against nine normal ones: $10/19 = 0.53$. In general a weight $w$ multiplies
+# the *odds*, $\dfrac{p^*}{1 - p^*} = w\, \dfrac{\eta}{1 - \eta}$:
 
 # %%
 ax = plots.plot_belief_map({
@@ -438,9 +446,10 @@ plots.show(ax, "Belief against the true probability. Cross entropy lies on the d
                "weight of 10 the model says 0.53 where the truth is 0.1.")
 
 # %% [markdown]
-# **Misconception: a weighted model's probabilities read as probabilities.** A score of 0.53 here means
-# one in ten. If all you do is compare with 0.5, then weighting by 10 is the same as an unweighted model with
-# a threshold of $1/11 = 0.09$. And since we know what the weight did, we can undo it:
+# **Misconception: a weighted model's probabilities read as probabilities.** A score of 0.53 here
+# means one in ten. If all you do is compare with 0.5, then weighting by 10 is the same as an
+# unweighted model with a threshold of $1/11 = 0.09$. And since we know what the weight did, we can
+# undo it:
 
 # %%
 p = torch.tensor(0.53)
@@ -452,24 +461,24 @@ odds / (1 + odds)
 #
 # A fresh network knows nothing, its logits are near 0.
 #
-# > **Predict.** What is its mean loss on a table with two classes? With ten? Does it matter that only
-# > 0.17 % are frauds?
+# > **Predict.** What is its mean loss on a table with two classes? With ten? Does it matter that
+# > only 0.17 % are frauds?
 
 # %%
 math.log(2), math.log(10)
 
 # %% [markdown]
 # $\ln K$, however rare the positives. If your first loss is far from it, look for a bug before you
-# train. With 0.17 % frauds that is a poor start, since a constant answer of 0.0017 would cost only the
-# *entropy* $-\eta \ln \eta - (1 - \eta) \ln (1 - \eta)$ of the share:
+# train. With 0.17 % frauds that is a poor start, since a constant answer of 0.0017 would cost only
+# the *entropy* $-\eta \ln \eta - (1 - \eta) \ln (1 - \eta)$ of the share:
 
 # %%
 eta = 492 / 284_807
 -eta * math.log(eta) - (1 - eta) * math.log(1 - eta)
 
 # %% [markdown]
-# To begin there, set the bias of the last layer to the *log-odds* of the share, $\ln \frac{\eta}{1 - \eta}$
-# (*prior-bias initialisation*, from the focal-loss paper), and its weights to 0.
+# To begin there, set the bias of the last layer to the *log-odds* of the share, $\ln \frac{\eta}{1
+# - \eta}$ (*prior-bias initialisation*, from the focal-loss paper), and its weights to 0.
 
 # %%
 def first_loss(seed, prior_bias):
@@ -487,8 +496,9 @@ pd.DataFrame({"default": [first_loss(seed, False) for seed in range(5)],
               "prior bias": [first_loss(seed, True) for seed in range(5)]}).round(4)
 
 # %% [markdown]
-# By default the first loss scatters around $\ln 2 = 0.69$, as far as the random last layer takes it; with
-# the prior bias it is the entropy, whatever the seed. The first steps then go into telling samples apart, not into learning that frauds are rare.
+# By default the first loss scatters around $\ln 2 = 0.69$, as far as the random last layer takes
+# it; with the prior bias it is the entropy, whatever the seed. The first steps then go into telling
+# samples apart, not into learning that frauds are rare.
 
 # %% [markdown]
 # ## What to remember
@@ -499,8 +509,8 @@ pd.DataFrame({"default": [first_loss(seed, False) for seed in range(5)],
 # - A weight $w$ multiplies the odds that the model reports; it can be undone.
 # - The first loss is $\ln K$, or the entropy of the shares with a prior bias.
 #
-# **Next.** A table with 578 normal transactions for each fraud: the easy ones cost almost nothing each, but
-# there are so many. Should the loss ignore them? Notebook `02_focal_loss`.
+# **Next.** A table with 578 normal transactions for each fraud: the easy ones cost almost nothing
+# each, but there are so many. Should the loss ignore them? Notebook `02_focal_loss`.
 #
 # **References.** I. J. Good, "Rational Decisions", *Journal of the Royal Statistical Society B* 14
 # (1952), the logarithmic score. C. Bishop, *Pattern Recognition and Machine Learning* (Springer
