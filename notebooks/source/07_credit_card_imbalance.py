@@ -482,8 +482,8 @@ plots.show(fig, "The failed runs, trained on for four epochs. With the same Adam
 # %% [markdown]
 # So the failed answer is a leftover: about what a *random initialisation* left behind, held in
 # place by the optimiser's memory. If it lies below 0.5, no alarm is raised; a little above, all of
-# them at once. How often a run falls into this trap may depend on the loss. But a loss does not lift
-# it out: by the belief map focal loss pulls answers *towards* one half, never across.
+# them at once. How often a run falls into this trap may depend on the loss. But a loss does not
+# lift it out: by the belief map focal loss pulls answers *towards* one half, never across.
 
 # %%
 focal = losses["focal, gamma 2"]
