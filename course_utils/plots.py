@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import matplotlib.pyplot as plt
 import numpy as np
+import seaborn as sns
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
-from sklearn.metrics import ConfusionMatrixDisplay, average_precision_score, confusion_matrix
+from sklearn.metrics import average_precision_score, confusion_matrix
 from sklearn.metrics import precision_recall_curve as _pr_curve
 from torch import Tensor
 
@@ -125,6 +126,8 @@ def plot_confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, *,
                           sample_weight: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
     """Counts of true class (rows) against predicted class (columns), as the axes say.
 
+    The shade tells the share of the row, so that rare classes are seen as well as frequent ones.
+
     Args:
         y_true, y_pred: class indices ``(N,)``.
         class_names: one a class, in the order of the indices.
@@ -149,16 +152,13 @@ def plot_confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, *,
                          f"has {len(names)}")
     table = confusion_matrix(y_true, y_pred, labels=range(len(names)), normalize=normalize,
                              sample_weight=sample_weight)
+    of_its_row = table / np.maximum(table.sum(axis=1, keepdims=True), 1e-12)
+    written = np.vectorize("{:.1%}".format if normalize else "{:,.0f}".format)(table)
     ax = _axes(ax)
-    row_shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1e-12)
-    shown = ConfusionMatrixDisplay(row_shares, display_labels=names)
-    shown.plot(ax=ax, cmap="Blues", colorbar=False, include_values=False,
-               im_kw={"vmin": 0, "vmax": 1})
-    for (i, j), value in np.ndenumerate(table):
-        ax.text(j, i, f"{value:.1%}" if normalize else f"{value:,.0f}", ha="center", va="center",
-                fontsize=15, color="white" if row_shares[i, j] > 0.5 else "black")
+    sns.heatmap(of_its_row, vmin=0, vmax=1, cmap="Blues", cbar=False, square=True, annot=written,
+                fmt="", annot_kws={"fontsize": 15}, xticklabels=names, yticklabels=names, ax=ax)
     ax.set(xlabel="predicted class", ylabel="true class")
-    ax.grid(False)
+    ax.tick_params(rotation=0)
     ax.spines[:].set_visible(True)
     return ax
 
