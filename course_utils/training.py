@@ -113,8 +113,7 @@ class Evaluation(Predictions):
     @property
     def accuracy(self) -> float:
         """The share of samples decided rightly, by weight."""
-        weight = None if self.weight is None else self.weight.double()
-        return float(_share_right(self.logits.double(), self.target, weight))
+        return float(_mean((self.decision == self.target).double(), self.weight))
 
 
 @dataclass
@@ -253,8 +252,7 @@ def predict(model: nn.Module, loader: Iterable) -> Predictions:
 
 def _train_one_epoch(model: nn.Module, loader: Iterable, loss_fn: LossFunction,
                      optimizer: torch.optim.Optimizer, bar: runtime.Progress) -> dict[str, float]:
-    device = _device_of(model)
-    total = right = count = torch.zeros((), device=device)
+    device, batches = _device_of(model), []
     model.train()
     for batch in loader:
         inputs, target, weight = _unpack(batch, device)
@@ -263,15 +261,15 @@ def _train_one_epoch(model: nn.Module, loader: Iterable, loss_fn: LossFunction,
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        # Sums over samples, not over batches, since the last batch may be smaller; and no .item(),
-        # for which a GPU would have to wait.
-        total = total + loss.detach() * size
-        right = right + _share_right(logits.detach(), target, weight) * size
-        count = count + size
+        # No .item() here, for which a GPU would have to wait.
+        right = Predictions(logits.detach()).decision == target
+        batches.append((loss.detach(), torch.as_tensor(size), _mean(right.float(), weight)))
         bar.update(1)
-    if not count:
+    if not batches:
         raise ValueError("train_loader gave no batch; is its data set empty?")
-    return {"train_loss": float(total / count), "train_accuracy": float(right / count)}
+    # By samples, not by batches, since the last batch may be smaller.
+    loss, size, accuracy = (torch.stack(c).cpu().double() for c in zip(*batches, strict=True))
+    return {"train_loss": float(_mean(loss, size)), "train_accuracy": float(_mean(accuracy, size))}
 
 
 def _validate(model: nn.Module, loader: Iterable, loss_fn: LossFunction,
@@ -321,13 +319,11 @@ def _mean_loss(loss_fn: LossFunction, logits: Tensor, target: Tensor, weight: Te
     if not loss.dim():
         raise ValueError("the loader gives weights, but the loss is a mean already: make it return "
                          'one value a sample, with reduction="none"')
-    size = weight.sum()
-    return (loss * weight).sum() / size, size
+    return _mean(loss, weight), weight.sum()
 
 
-def _share_right(logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
-    right = (Predictions(logits).decision == target).to(logits.dtype)
-    return right.mean() if weight is None else (right * weight).sum() / weight.sum()
+def _mean(values: Tensor, weight: Tensor | None) -> Tensor:
+    return values.mean() if weight is None else (values * weight).sum() / weight.sum()
 
 
 def _device_of(model: nn.Module) -> torch.device:
