@@ -2,7 +2,7 @@
 
 What belongs here: pictures of losses, beliefs and results. Each function draws on the ``ax`` it is
 given, or on a new figure, and returns the Axes; none changes matplotlib's global state. ``show``
-puts a figure and the sentence that describes it on the page.
+puts a figure and the sentence that describes it on the page, ``explore`` one with sliders.
 
 Colours follow Okabe and Ito (2008); dashes or markers change with them, so that a figure can be
 read in grey. Each loss keeps its colour through the whole course (``LOOK``).
@@ -33,7 +33,7 @@ from .metrics import belief
 if TYPE_CHECKING:
     from .training import History
 
-__all__ = ["LOOK", "STYLE", "plot_belief_map", "plot_confusion_matrix", "plot_history",
+__all__ = ["LOOK", "STYLE", "explore", "plot_belief_map", "plot_confusion_matrix", "plot_history",
            "plot_pr_curve", "show"]
 
 #: The course's look: the functions below draw in it, a notebook says plt.style.use(plots.STYLE).
@@ -75,19 +75,85 @@ def show(figure: Figure | Axes, sentence: str) -> None:
     Raises:
         ValueError: the sentence is empty.
     """
-    from IPython.display import Markdown, display
-
-    if not sentence.strip():
-        raise ValueError("the sentence is empty; say what the figure shows")
     if isinstance(figure, Axes):
         figure = figure.figure
-    sentence = " ".join(sentence.split())
+    _display({"image/png": base64.b64encode(_png(figure)).decode()}, sentence)
+
+
+def explore(draw: Callable[..., Axes], sentence: str, *, frames: int = 3,
+            **sliders: tuple[float, float, float, float]) -> None:
+    """Put a figure with sliders on the page, and beside it the same as a still picture.
+
+    While a kernel runs, moving a slider draws the figure anew. On GitHub, on paper and in an
+    unopened notebook a row of ``frames`` pictures stands in its place, over the range of the first
+    slider.
+
+    Args:
+        draw: takes the sliders' values by name and ``ax``, the Axes to draw on.
+        sentence: as in :func:`show`; it describes the row of pictures.
+        frames: how many of them, at least 1.
+        sliders: name to ``(value, lowest, highest, step)``.
+
+    Raises:
+        ValueError: no slider, a value outside its range, or an empty sentence.
+
+    For example ``explore(draw_focal, "...", gamma=(2.0, 0.0, 5.0, 0.5))``.
+    """
+    import ipywidgets
+
+    for name, (value, lowest, highest, _) in sliders.items():
+        if not lowest <= value <= highest:
+            raise ValueError(f"{name} is {value}; its slider runs from {lowest} to {highest}")
+    if not sliders:
+        raise ValueError("explore needs at least one slider, such as gamma=(2.0, 0.0, 5.0, 0.5)")
+
+    def picture(**values: float) -> bytes:
+        with plt.style.context(STYLE):
+            figure, ax = plt.subplots()
+            draw(**values, ax=ax)
+        return _png(figure)
+
+    controls = {name: ipywidgets.FloatSlider(
+        value=value, min=lowest, max=highest, step=step, description=name.replace("_", " "),
+        continuous_update=False) for name, (value, lowest, highest, step) in sliders.items()}
+    values = {name: slider.value for name, slider in controls.items()}
+    image = ipywidgets.Image(value=picture(**values), format="png")
+
+    def redraw(_: object) -> None:
+        image.value = picture(**{name: slider.value for name, slider in controls.items()})
+
+    for slider in controls.values():
+        slider.observe(redraw, names="value")
+    box = ipywidgets.VBox([*controls.values(), image])
+
+    first, (_, lowest, highest, _) = next(iter(sliders.items()))
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots(1, frames, figsize=(4.2 * frames, 3.8), sharey=True,
+                                    squeeze=False)
+        for ax, value in zip(axes[0], np.linspace(lowest, highest, frames), strict=True):
+            draw(**(values | {first: float(value)}), ax=ax)
+            ax.set_title(f"{first.replace('_', ' ')} = {value:g}")
+            ax.label_outer()
+    view = {"model_id": box.model_id, "version_major": 2, "version_minor": 0}
+    _display({"application/vnd.jupyter.widget-view+json": view,
+              "image/png": base64.b64encode(_png(figure)).decode()}, sentence)
+
+
+def _png(figure: Figure) -> bytes:
     picture = io.BytesIO()
     with plt.style.context(STYLE):
         figure.savefig(picture, format="png", metadata={"Software": None})
     plt.close(figure)
-    display({"image/png": base64.b64encode(picture.getvalue()).decode(), "text/plain": sentence},
-            raw=True, metadata={"image/png": {"alt": sentence}})
+    return picture.getvalue()
+
+
+def _display(bundle: dict[str, object], sentence: str) -> None:
+    from IPython.display import Markdown, display
+
+    sentence = " ".join(sentence.split())
+    if not sentence:
+        raise ValueError("the sentence is empty; say what the figure shows")
+    display(bundle | {"text/plain": sentence}, raw=True, metadata={"image/png": {"alt": sentence}})
     display(Markdown(f"*{sentence}*"))
 
 

@@ -1,0 +1,139 @@
+"""Checkers accept what is right in whatever form, and know each mistake by name."""
+
+import importlib
+import math
+import pkgutil
+
+import nbformat
+import pytest
+import torch
+import torch.nn.functional as F
+
+import start
+from course_utils import exercises
+from course_utils.exercises import Choice, Function, Number
+
+MODULES = {m.name: importlib.import_module(f"course_utils.exercises.{m.name}")
+           for m in pkgutil.iter_modules(exercises.__path__)}
+ALL = {f"{name}.{q}": exercise for name, module in MODULES.items()
+       for q, exercise in vars(module).items() if isinstance(exercise, exercises.Exercise)}
+NOTEBOOKS = sorted(p for p in start.NOTEBOOKS.glob("*.ipynb") if "tags" in p.read_text("utf-8")
+                   and '"exercise"' in p.read_text("utf-8"))
+
+every_exercise = pytest.mark.parametrize("exercise", ALL.values(), ids=ALL)
+
+
+def given_by(answer):
+    """What the source of an answer defines last."""
+    space = {"torch": torch, "F": F, "math": math, "nn": torch.nn}
+    known = set(space)
+    exec(answer, space)
+    return next(v for k, v in reversed(space.items()) if k not in known and k != "__builtins__")
+
+
+def mistakes(exercise):
+    if isinstance(exercise, Choice):
+        return [(say, wrong) for wrong, say in exercise.replies.items()]
+    if isinstance(exercise, Number):
+        return [(say, wrong) for wrong, say in exercise.mistakes.items()]
+    return list(exercise.mistakes)
+
+
+@every_exercise
+def test_its_own_solution_is_correct(exercise):
+    verdict = exercise.judge(given_by(exercise.answer))
+    assert verdict.state == "correct", verdict
+
+
+@every_exercise
+def test_at_least_four_mistakes_each_get_their_own_message(exercise):
+    known = mistakes(exercise)
+    assert len(known) >= 4
+    assert len({say for say, _ in known}) == len(known)
+    for say, wrong in known:
+        assert str(exercise.judge(wrong)) == f"✗ not yet: {say}"
+
+
+def stub(*_):
+    ...
+
+
+@every_exercise
+def test_a_stub_is_not_attempted(exercise):
+    for nothing in [..., None, *([stub] if isinstance(exercise, Function) else [])]:
+        assert exercise.judge(nothing).state == "not attempted"
+
+
+@every_exercise
+def test_no_answer_makes_a_check_raise(exercise, capsys):
+    def broken(*_):
+        raise ZeroDivisionError("oh")
+
+    for odd in ["", "x", 0, True, 3.7, math.nan, [1], {}, torch.zeros(2), broken, lambda: 1, int,
+                lambda *a: "text", lambda *a: [1, "x"], lambda *a: torch.zeros(7), object()]:
+        assert exercise.judge(odd).state == "not yet", odd
+        exercise.check(odd)
+    capsys.readouterr()
+
+
+@every_exercise
+def test_hints_come_one_after_the_other(exercise, capsys):
+    assert len(exercise.hints) >= 2
+    for n, hint in enumerate(exercise.hints, 1):
+        exercise.hint()
+        assert capsys.readouterr().out == f"Hint {n} of {len(exercise.hints)}: {hint}\n"
+    exercise.solution()
+    assert exercise.answer.strip() in capsys.readouterr().out
+
+
+# ---------------------------------------------------------- the same answer, differently written
+
+DIFFERENTLY = {f"{name}.{q}": answers for name in MODULES
+               for q, answers in importlib.import_module(f"answers_{name}").DIFFERENTLY.items()}
+
+
+def test_every_exercise_has_a_differently_written_answer():
+    assert set(DIFFERENTLY) == set(ALL)
+
+
+@pytest.mark.parametrize(("name", "given"), [(n, g) for n, gs in DIFFERENTLY.items() for g in gs])
+def test_right_answers_are_right_in_any_form(name, given):
+    verdict = ALL[name].judge(given)
+    assert verdict.state == "correct", verdict
+
+
+# ------------------------------------------------------------------------------ solved notebooks
+
+def solved(notebook):
+    """The notebook with each exercise's answer in place of its stub; how many there were."""
+    count = 0
+    module = next(MODULES[line.split()[3]] for cell in start.code_cells(notebook)
+                  for line in cell.source.splitlines()
+                  if line.startswith("from course_utils.exercises import"))
+    for cell in start.code_cells(notebook):
+        if "exercise" in cell.metadata.get("tags", []):
+            check = cell.source.strip().splitlines()[-1]
+            exercise = getattr(module, check.split(".")[1])
+            cell.source = f"{exercise.answer.strip()}\n\n{check}"
+            count += 1
+    return count
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_solved_notebook_is_correct_throughout(path):
+    notebook = nbformat.read(path, as_version=4)
+    count = solved(notebook)
+    assert count >= 5
+    assert start.execute(notebook, path.stem) == ""
+    said = [o.text for cell in start.code_cells(notebook) for o in cell.outputs
+            if "exercise" in cell.metadata.get("tags", []) and o.output_type == "stream"]
+    assert [line.split(":")[0] for line in said] == ["✓ correct"] * count
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_an_unsolved_notebook_says_not_attempted(path):
+    notebook = nbformat.read(path, as_version=4)
+    said = [o.text for cell in start.code_cells(notebook) for o in cell.outputs
+            if "exercise" in cell.metadata.get("tags", []) and o.output_type == "stream"]
+    assert len(said) == sum("exercise" in c.metadata.get("tags", []) for c in notebook.cells)
+    assert all(line.startswith("… not attempted") for line in said)
