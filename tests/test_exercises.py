@@ -123,7 +123,7 @@ def solved(notebook):
 def test_a_solved_notebook_is_correct_throughout(path):
     notebook = nbformat.read(path, as_version=4)
     count = solved(notebook)
-    assert count >= 5
+    assert count >= (1 if path.stem.startswith("00") else 5)
     assert start.execute(notebook, path.stem) == ""
     said = [o.text for cell in start.code_cells(notebook) for o in cell.outputs
             if "exercise" in cell.metadata.get("tags", []) and o.output_type == "stream"]

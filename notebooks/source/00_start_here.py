@@ -51,6 +51,7 @@ import torch.nn.functional as F
 
 from course_utils import plots, runtime
 from course_utils.data import load_creditcard
+from course_utils.exercises import start_here as ex
 from course_utils.losses import label_smoothing_cross_entropy, sigmoid_focal_loss
 from course_utils.metrics import belief
 
@@ -200,9 +201,31 @@ for name, loss in losses.items():
 #
 # - A **Predict** box comes before a result. Answer aloud or on paper, *then* run the cell. A wrong
 #   guess that you remember teaches more than a right one that you read.
+# - An **exercise** has a stub with `...` in it. Put your answer there and run the cell: `check`
+#   says *not attempted*, *not yet* with a reason, or *correct*. It sends nothing anywhere.
 # - Run the cells from top to bottom. Change numbers and run them again: nothing can break that
 #   *Restart* does not mend.
 # - Claims about training rest on several random seeds, and show how far they scatter.
+
+# %% [markdown]
+# **Exercise 0.1.** *One in five* look-alikes is a fraud. What does an ideal model say after
+# training with cross entropy? Try a wrong answer first, to see what happens.
+
+# %% tags=["exercise"]
+belief_one_in_five = ...
+ex.q1.check(belief_one_in_five)
+
+# %% [markdown]
+# Stuck? Each call of `hint` tells a little more, and `solution` tells all.
+
+# %%
+ex.q1.hint()
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **Teacher.** 17 minutes in all. Before the curves of section 2, let everybody write down a number
+# for "which p would you want?" Usual answers: 0 ("nine in ten are fine"), 0.1, 0.5 ("I do not
+# know"). Collect them on the board before the belief map: each of them is the answer that *some*
+# loss rewards. Do not explain focal loss yet; that the curves differ is enough.
 
 # %% [markdown]
 # ## What to remember

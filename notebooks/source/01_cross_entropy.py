@@ -17,6 +17,7 @@
 # | 6. Softmax twice | 6 | recognise the mistake by its floor |
 # | 7. Class weights | 5 | say what a weighted model's number means |
 # | 8. The first loss | 4 | know the loss before the first step |
+# | 9. Exercises | 20 | show yourself that you can |
 #
 # **Needs** notebook 00, and the chain rule. **Data**: scikit-learn's digits, which are always
 # there. Runs in about 20 seconds.
@@ -52,6 +53,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from course_utils import plots, runtime
+from course_utils.exercises import cross_entropy as ex
 from course_utils.metrics import belief
 from course_utils.training import TensorLoader, fit
 
@@ -499,6 +501,73 @@ pd.DataFrame({"default": [first_loss(seed, False) for seed in range(5)],
 # By default the first loss scatters around $\ln 2 = 0.69$, as far as the random last layer takes
 # it; with the prior bias it is the entropy, whatever the seed. The first steps then go into telling
 # samples apart, not into learning that frauds are rare.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 9. Exercises
+#
+# Put your answer in place of each `...`. Stuck? `ex.q1.hint()`, again for a stronger hint, then
+# `ex.q1.solution()`.
+#
+# **Exercise 1.1, write code.** The logarithm of softmax for logits of shape `(N, C)`, right even
+# where a logit is 1000.
+
+# %% tags=["exercise"]
+def log_softmax(z):
+    ...
+
+ex.q1.check(log_softmax)
+
+# %% [markdown]
+# **Exercise 1.2, predict a number.** Four doors, one prize, and the model says 1/4 for each. The
+# surprise of the door that was opened, in nats?
+
+# %% tags=["exercise"]
+surprise = ...
+ex.q2.check(surprise)
+
+# %% [markdown]
+# **Exercise 1.3, find the bug.** A network for ten classes begins with a loss of 2.30 and settles
+# at 1.47, with a validation accuracy of 0.93. Which is it: `"learning rate too high"`, `"labels
+# shuffled"`, `"softmax twice"`, `"too few epochs"` or `"class weights"`?
+
+# %% tags=["exercise"]
+cause = ...
+ex.q3.check(cause)
+
+# %% [markdown]
+# **Exercise 1.4, write code.** The gradient of the mean cross entropy of a batch with respect to
+# its logits, by the formula, without autograd. Integer targets `(N,)`.
+
+# %% tags=["exercise"]
+def gradient(logits, target):
+    ...
+
+ex.q4.check(gradient)
+
+# %% [markdown]
+# **Exercise 1.5, predict a number.** Positives weigh 20. Of some look-alikes one in twenty is
+# positive. What does the ideal model say?
+
+# %% tags=["exercise"]
+belief_5_percent = ...
+ex.q5.check(belief_5_percent)
+
+# %% [markdown]
+# **Exercise 1.6, write code.** A model was trained with positives weighted `w` and says `p`. What
+# was the true probability?
+
+# %% tags=["exercise"]
+def unweight(p, w):
+    ...
+
+ex.q6.check(unweight)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **Teacher.** Two lessons: sections 1 to 4 (30 minutes and 1.1, 1.2, 1.4), sections 5 to 8 (20
+# minutes and the rest). Ask before the `nan` of section 1: "does adding a constant matter?" Most
+# say no, and are right about the formula. Ask before section 4 who gets pushed hardest; a usual
+# wrong answer is "the largest logit". Section 6: many think the loss must reach 0; let them compute
+# the floor.
 
 # %% [markdown]
 # ## What to remember
