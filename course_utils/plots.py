@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import functools
 import io
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -28,13 +29,14 @@ from sklearn.metrics import average_precision_score, confusion_matrix
 from sklearn.metrics import precision_recall_curve as _pr_curve
 from torch import Tensor
 
-from .metrics import belief
+from .losses import sigmoid_focal_loss
+from .metrics import belief, calibration_error, reliability
 
 if TYPE_CHECKING:
     from .training import History
 
 __all__ = ["LOOK", "STYLE", "explore", "plot_belief_map", "plot_confusion_matrix", "plot_history",
-           "plot_pr_curve", "show"]
+           "plot_loss_curves", "plot_pr_curve", "plot_reliability", "show"]
 
 #: The course's look: the functions below draw in it, a notebook says plt.style.use(plots.STYLE).
 STYLE = Path(__file__).with_name("course.mplstyle")
@@ -182,6 +184,40 @@ def plot_belief_map(losses: Mapping[str, Callable[[Tensor, Tensor], Tensor]], *,
     return ax
 
 
+@_in_style
+def plot_loss_curves(*, gammas: Sequence[float] = (0, 0.5, 1, 2, 5), gradient: bool = False,
+                     ax: Axes | None = None) -> Axes:
+    """Focal loss against ``p_t``, one curve a gamma: the larger gamma, the darker.
+
+    Args:
+        gammas: each ``>= 0``; 0 is cross entropy and gets its look.
+        gradient: draw the size of the slope with respect to the logit of the true class instead,
+            ``(1 - p_t)^gamma (1 - p_t - gamma p_t ln p_t)``.
+
+    Raises:
+        ValueError: ``gammas`` is empty or holds a negative number.
+    """
+    if not len(gammas):
+        raise ValueError("gammas is empty; give at least one, such as gammas=(0, 2)")
+    p_t = torch.linspace(0.002, 0.998, 499, dtype=torch.float64)
+    logits = p_t.logit().requires_grad_()
+    shades = iter(plt.get_cmap("Oranges")(np.linspace(0.5, 1, sum(g != 0 for g in gammas))))
+    dashes = itertools.cycle([(0, (1, 1.2)), "-.", "--", (0, (6, 1, 1, 1, 1, 1))])
+    ax = _axes(ax)
+    for gamma in sorted(gammas):
+        loss = sigmoid_focal_loss(logits, torch.ones_like(logits), gamma=gamma, reduction="none")
+        slope, = torch.autograd.grad(loss.sum(), logits)
+        look = LOOK["cross entropy"] if gamma == 0 else dict(color=next(shades),
+                                                             linestyle=next(dashes))
+        ax.plot(p_t, slope.abs() if gradient else loss.detach(), **look,
+                label=f"γ = {gamma:g}{' (cross entropy)' if gamma == 0 else ''}")
+    ax.set(xlabel="probability $p_t$ of the true class", xlim=(0, 1),
+           ylabel="size of the slope (per unit of logit)" if gradient else "loss (nats)",
+           ylim=(0, None) if gradient else (0, 5))
+    ax.legend()
+    return ax
+
+
 def _look(name: str) -> dict:
     return next((dict(look) for key, look in LOOK.items() if name.startswith(key)), {})
 
@@ -308,4 +344,47 @@ def plot_pr_curve(y_true: ArrayLike, prob: ArrayLike | Sequence[ArrayLike], *,
     ax.set(xlabel="recall (share of the positives found)", xlim=(0, 1.01), ylim=(0, 1.03),
            ylabel="precision (share of the alarms\nthat are right)")
     ax.legend(loc="lower left")
+    return ax
+
+
+@_in_style
+def plot_reliability(y_true: ArrayLike, prob: ArrayLike | Sequence[ArrayLike], *, bins: int = 10,
+                     label: str | None = None, ax: Axes | None = None) -> Axes:
+    """How often it happens against how probable it was said to be; several runs give a band.
+
+    Below the diagonal the model says more than it can keep (over-confident), above it less. The
+    area of a mark tells the share of the samples in its bin.
+
+    Args:
+        y_true: ``(N,)``; 0 and 1, or class indices.
+        prob: ``(N,)`` or ``(N, C)``, as :func:`course_utils.metrics.calibration_error` takes it; or
+            a sequence of such, one a seed: drawn as the mean over the seeds, with a band from the
+            lowest to the highest frequency.
+        bins: of equal width. Bins with less than one sample in 200 are not drawn.
+        label: the name in the legend, which adds the expected calibration error in 15 bins (mean
+            and standard deviation over seeds). A name that starts with a key of ``LOOK`` gets that
+            look.
+    """
+    runs = [prob] if isinstance(prob, (np.ndarray, Tensor)) or np.ndim(prob[0]) == 0 else list(prob)
+    share, stated, seen = np.stack([reliability(y_true, run, bins=bins) for run in runs], axis=1)
+    errors = [calibration_error(y_true, run) for run in runs]
+    drawn = share.mean(axis=0) >= 0.005
+    share, stated, seen = share[:, drawn], stated[:, drawn], seen[:, drawn]
+    weight = share.mean(axis=0)
+    mean_stated, mean_seen = (np.nansum(share * v, axis=0) / share.sum(axis=0)
+                              for v in (stated, seen))
+    ax = _axes(ax)
+    spread = f" ± {np.std(errors, ddof=1):.3f}" if len(runs) > 1 else ""
+    name = f"{label + ', ' if label else ''}ECE {np.mean(errors):.3f}{spread}"
+    line, = ax.plot(mean_stated, mean_seen, label=name, **_look(label or ""))
+    if len(runs) > 1:
+        ax.fill_between(mean_stated, np.nanmin(seen, axis=0), np.nanmax(seen, axis=0), alpha=0.2,
+                        color=line.get_color(), linewidth=0)
+    ax.scatter(mean_stated, mean_seen, s=20 + 300 * weight, color=line.get_color(),
+               edgecolor="white", zorder=3)
+    ax.axline((0, 0), slope=1, color="#999999", linewidth=1, linestyle="-", zorder=1)
+    kind = "right answers" if np.ndim(runs[0]) == 2 else "positives"
+    ax.set(xlabel="mean stated probability", ylabel=f"share of {kind}", xlim=(0, 1.02),
+           ylim=(0, 1.02))
+    ax.legend(loc="upper left")
     return ax

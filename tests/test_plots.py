@@ -8,9 +8,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from matplotlib.colors import to_rgb
+from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_curve
 
 from course_utils import plots
+from course_utils.metrics import calibration_error
 from course_utils.training import History
 
 
@@ -62,6 +64,8 @@ def test_confusion_matrix_counts_weights_and_keeps_classes_that_never_occur():
     (lambda: plots.plot_pr_curve([0, 0], [0.1, 0.2]), "no positive"),
     (lambda: plots.plot_history(History("val_loss")), "empty"),
     (lambda: plots.show(plt.figure(), " "), "sentence is empty"),
+    (lambda: plots.plot_loss_curves(gammas=()), "gammas is empty"),
+    (lambda: plots.plot_loss_curves(gammas=(2, -1)), "gamma is -1"),
 ])
 def test_bad_arguments_are_named(call, says):
     with pytest.raises(ValueError, match=says):
@@ -102,6 +106,25 @@ def test_belief_map_tells_the_belief_at_the_mark():
     assert ax.get_legend().get_texts()[0].get_text() == "cross entropy: 0.25"
     eta, drawn = ax.get_lines()[1].get_data()
     np.testing.assert_allclose(drawn, eta, atol=1e-6)
+
+
+@pytest.mark.parametrize("gradient", [False, True])
+def test_loss_curves_are_the_formula_and_its_derivative(gradient):
+    gammas = (2, 0, 0.5, 5)
+    ax = plots.plot_loss_curves(gammas=gammas, gradient=gradient)
+    assert [line.get_label() for line in ax.get_lines()] == [
+        "γ = 0 (cross entropy)", "γ = 0.5", "γ = 2", "γ = 5"]
+    for line, gamma in zip(ax.get_lines(), sorted(gammas), strict=True):
+        p, drawn = line.get_data()
+        formula = 1 - p - gamma * p * np.log(p) if gradient else -np.log(p)
+        np.testing.assert_allclose(drawn, (1 - p) ** gamma * formula, rtol=1e-9)
+
+
+def test_loss_curves_differ_in_colour_and_in_dash():
+    lines = plots.plot_loss_curves().get_lines()
+    assert len({to_rgb(line.get_color()) for line in lines}) == len(lines)
+    assert len({str(line._dash_pattern) for line in lines}) == len(lines)
+    assert to_rgb(lines[0].get_color()) == to_rgb(plots.LOOK["cross entropy"]["color"])
 
 
 def test_history_shows_the_losses_and_the_kept_epoch():
@@ -147,3 +170,37 @@ def test_show_gives_picture_sentence_and_alternative_text(monkeypatch):
     assert options["metadata"]["image/png"]["alt"] == "A figure that shows nothing."
     assert shown[1][0][0].data == "*A figure that shows nothing.*"
     assert not plt.fignum_exists(figure.number)
+
+
+def test_reliability_of_one_run_shows_scikit_learns_frequencies():
+    rng = np.random.default_rng(0)
+    prob = rng.random(1000)
+    y = (rng.random(1000) < prob).astype(int)
+    ax = plots.plot_reliability(y, prob, label="cross entropy")
+    frequency, stated = calibration_curve(y, prob, n_bins=10)
+    curve = ax.get_lines()[0]
+    np.testing.assert_allclose(curve.get_xydata(), np.column_stack([stated, frequency]))
+    said = ax.get_legend().get_texts()[0].get_text()
+    assert said == f"cross entropy, ECE {calibration_error(y, prob):.3f}"
+    assert curve.get_color() == plots.LOOK["cross entropy"]["color"]
+
+
+def test_reliability_of_several_runs_has_a_band_from_lowest_to_highest():
+    y = np.array([0, 1, 1, 1])
+    runs = [np.array([0.62, 0.62, 0.9, 0.9]), np.array([0.9, 0.62, 0.62, 0.9])]
+    ax = plots.plot_reliability(y, runs)
+    (band,) = ax.collections[:1]
+    low, high = band.get_paths()[0].get_extents().get_points()
+    assert (low[0], high[0]) == pytest.approx((0.62, 0.9))
+    assert (low[1], high[1]) == pytest.approx((0.5, 1.0))
+    np.testing.assert_allclose(ax.get_lines()[0].get_ydata(), [0.75, 0.75])
+    assert "±" in ax.get_legend().get_texts()[0].get_text()
+
+
+def test_reliability_of_classes_counts_right_answers():
+    prob = torch.tensor([[0.8, 0.2], [0.3, 0.7]])
+    ax = plots.plot_reliability(torch.tensor([0, 0]), prob)
+    assert ax.get_ylabel() == "share of right answers"
+    np.testing.assert_allclose(ax.get_lines()[0].get_ydata(), [0, 1])  # stated 0.7, then 0.8
+    several = plots.plot_reliability(torch.tensor([0, 0]), [prob, prob])
+    np.testing.assert_allclose(several.get_lines()[0].get_ydata(), [0, 1])

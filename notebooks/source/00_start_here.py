@@ -53,7 +53,7 @@ from course_utils import plots, runtime
 from course_utils.data import load_creditcard
 from course_utils.exercises import start_here as ex
 from course_utils.losses import label_smoothing_cross_entropy, sigmoid_focal_loss
-from course_utils.metrics import belief
+from course_utils.metrics import as_binary, belief
 
 plt.style.use(plots.STYLE)
 
@@ -92,9 +92,10 @@ print(f"{fraud.sum()} frauds among {data.weight.sum():,.0f} transactions: {share
 # > **Predict.** Which $p$ would you want it to say?
 
 # %% [markdown]
-# A model says what its *loss* rewards: the number that training makes small. The most common one,
-# *cross entropy*, charges $-\ln p$ for a fraud and $-\ln(1 - p)$ for a normal transaction. (Always
-# the natural logarithm; notebook 01 says why.) For our ten, on average:
+# A model that is flexible enough, and trained to the end, says what its *loss* rewards: the number
+# that training makes small. The most common one, *cross entropy*, charges $-\ln p$ for a fraud and
+# $-\ln(1 - p)$ for a normal transaction. (Always the natural logarithm; notebook 01 says why.) For
+# our ten, on average:
 
 # %%
 def cross_entropy(p, share=0.1):
@@ -139,6 +140,10 @@ plots.show(fig, "Mean loss of ten look-alikes, one of them a fraud, against the 
 # %% [markdown]
 # `belief` finds it for any loss. A model's raw score is called a *logit*, and $p = 1/(1 +
 # e^{-\text{logit}})$; PyTorch's losses take logits, for a reason that notebook 01 gives.
+#
+# Three things in the next cell are Python and PyTorch, not ideas: `partial(f, a=1)` is `f` with `a`
+# filled in; `reduction="none"` asks for one value per row, not their mean; `pos_weight` multiplies
+# the charge for frauds.
 
 # %%
 losses = {
@@ -152,15 +157,12 @@ losses = {
 
 # %% [markdown]
 # One loss is still missing: *label smoothing* mixes a little of every class into the target. It is
-# written for several classes, so we hand it two logits, 0 and our own.
+# written for several classes; `as_binary` gives it two, with the logits 0 and our own.
 
 # %%
-def smoothing(logit, y):
-    two = torch.stack([torch.zeros_like(logit), logit], dim=1)
-    return label_smoothing_cross_entropy(two, y.long(), smoothing=0.1, reduction="none")
-
-losses["smoothing 0.1"] = smoothing
-belief(smoothing, 0.1)
+losses["smoothing 0.1"] = as_binary(
+    partial(label_smoothing_cross_entropy, smoothing=0.1, reduction="none"))
+belief(losses["smoothing 0.1"], 0.1)
 
 # %% [markdown]
 # > **Predict.** Draw the five curves in the air, for $\eta$ from 0 to 1. Which one is a straight
@@ -188,7 +190,7 @@ plots.show(ax, "What each loss makes an ideal model believe, against the true pr
 # %% tags=["nbval-check-output"]
 eta = torch.linspace(0, 1, 1001)
 for name, loss in losses.items():
-    alarm_from = eta[belief(loss, eta) > 0.4999].min().item()  # 0.5, but for rounding
+    alarm_from = eta[belief(loss, eta) >= 0.5 - 1e-5].min().item()  # belief is exact to 1e-6
     print(f"{name:<22} alarm where the true probability is at least {alarm_from:.2f}")
 
 # %% [markdown]

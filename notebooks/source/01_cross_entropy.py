@@ -5,7 +5,7 @@
 #
 # 1. How do scores become probabilities, and how wrong is a probability?
 # 2. Why is the gradient as simple as $p - y$?
-# 3. Which four everyday changes make cross entropy say something else?
+# 3. Which everyday changes alter its value only, and which alter what the model believes?
 #
 # | section | minutes | you will be able to |
 # |---|---|---|
@@ -54,7 +54,7 @@ from torch import nn
 
 from course_utils import plots, runtime
 from course_utils.exercises import cross_entropy as ex
-from course_utils.metrics import belief
+from course_utils.metrics import as_binary, belief
 from course_utils.training import TensorLoader, fit
 
 plt.style.use(plots.STYLE)
@@ -82,9 +82,12 @@ z = torch.tensor([1.0, 2.0, 3.0])
 softmax(z)
 
 # %%
-torch.equal(softmax(z), torch.softmax(z, dim=0))
+(softmax(z) - torch.softmax(z, dim=0)).abs().max()
 
 # %% [markdown]
+# Is it the softmax of PyTorch? The largest difference is zero, or a rounding error. So we compare
+# all through the course: never for exact equality.
+#
 # > **Predict.** We add 100 to all three logits. What happens to the probabilities? Then we add
 # > 1000.
 
@@ -222,7 +225,18 @@ for gap in [30.0, 100.0, 200.0]:
 
 # %% [markdown]
 # Beyond a gap of about 100, $p$ is too small for a float32 and becomes 0: the loss is infinite and
-# its gradient useless. **Losses want logits.** That is why PyTorch's take them, and ours.
+# its gradient useless. On the other side it is worse, since numbers near 1 are coarser:
+
+# %% tags=["nbval-check-output"]
+for z in [10.0, 15.0, 17.0]:
+    p = torch.sigmoid(torch.tensor(z))
+    print(f"logit {z}: -ln(1 - p) is {F.softplus(torch.tensor(z)):.3f}, by way of p "
+          f"{-torch.log(1 - p):.3f}")
+
+# %% [markdown]
+# **Losses want logits.** So prefer the functions that take them: `F.cross_entropy` and
+# `F.binary_cross_entropy_with_logits`. (`nn.BCELoss` takes probabilities; it cuts the logarithm off
+# at -100, which hides the trouble and does not mend it.)
 
 # %% [markdown]
 # ### Two classes: one logit is enough
@@ -268,7 +282,8 @@ z.grad
 
 # %% [markdown]
 # *Probability minus target.* The true class is pushed up by what it lacks, 0.3; each other class
-# down by what it should not have. The pushes sum to 0, and none is ever larger than 1.
+# down by what it should not have. The pushes on the logits sum to 0, and none is ever larger than
+# 1.
 
 # %%
 fig, ax = plt.subplots()
@@ -284,8 +299,8 @@ plots.show(fig, "BCE of a positive sample and its slope against the logit. Far o
                 "0.")
 
 # %% [markdown]
-# A hopeless sample pulls with force 1, a settled one hardly at all, and nothing explodes. Compare
-# the squared error of the probability, $(1 - p)^2$.
+# A hopeless sample pulls at its logit with force 1, never more, and a settled one hardly at all.
+# Compare the squared error of the probability, $(1 - p)^2$.
 #
 # > **Predict.** At $z = -6$, where the model is confidently wrong, is its slope large or small?
 
@@ -335,7 +350,7 @@ for seed in range(5):
     print(f"seed {seed}: share drawn {draw(seed).mean():.3f}, answer learned {answer:.3f}")
 
 # %% [markdown]
-# The answer is the share that was *drawn*, to the last digit. It scatters as draws do: the standard
+# The answer is the share that was *drawn*. It scatters as draws do: the standard
 # deviation of a share of 1000 is $\sqrt{0.1 \cdot 0.9 / 1000} \approx 0.009$. The loss adds no
 # error of its own.
 
@@ -410,22 +425,49 @@ for name, runs in [("logits", once), ("softmax twice", twice)]:
         print(f"{name:<14} epoch {epoch:>2}: accuracy {accuracy.mean():.2f}")
 
 # %% [markdown]
-# The mistake does not crash and in the end hardly shows in accuracy, which is why it survives. Its
-# marks are a loss that never nears 0, and slow learning: the gradient passes through a softmax that
-# is almost flat. Look at your loss: if it sticks near $\ln(e + K - 1) - 1$, you have found it.
+# The mistake does not crash and costs only some accuracy, which is why it survives. Its marks are a
+# loss that stays above $\ln(e + K - 1) - 1$, and slow learning: the gradient passes through a
+# softmax that is almost flat. If your loss will not fall below that floor, look at the last layer
+# first.
+#
+# And what does it make the model *believe*?
+#
+# > **Predict.** True probability 0.1, 0.3, 0.5 or 0.9: will a softmax before cross entropy leave
+# > the belief alone, pull it towards one half, or push it to the ends?
+
+# %%
+def softmax_twice(logits, target, reduction="none"):
+    return F.cross_entropy(logits.softmax(dim=1), target, reduction=reduction)
+
+belief(as_binary(softmax_twice), [0.1, 0.2, 0.3, 0.5, 0.7, 0.9])
+
+# %% [markdown]
+# To the ends! Below about 0.27 an ideal model says 0, above 0.73 it says 1: "a fraud for certain"
+# for what happens in three of four cases. The loss that never looks satisfied makes the most
+# reckless model.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7. Class weights
 #
 # Frauds are rare, so let each count ten times: `pos_weight=10` for BCE, `weight=` a number per
-# class for cross entropy. The *weighted* mean divides by the sum of the weights used.
+# class for cross entropy.
+#
+# > **Predict.** Three normal samples and one fraud, all with the answer 1/2 and so a surprise of
+# > 0.693; the fraud weighs 10. What is the weighted mean?
 
 # %% tags=["nbval-check-output"]
 weight = torch.tensor([1.0, 10.0])
 logits, target = torch.zeros(4, 2), torch.tensor([0, 0, 0, 1])
-each = F.cross_entropy(logits, target, weight=weight, reduction="none")
-print("each:", each.numpy().round(3), " sum / 4:", each.mean().numpy().round(3),
-      " torch's mean:", F.cross_entropy(logits, target, weight=weight).numpy().round(3))
+by_class = F.cross_entropy(logits, target, weight=weight)
+by_pos_weight = F.binary_cross_entropy_with_logits(torch.zeros(4), target.float(),
+                                                   pos_weight=torch.tensor(10.0))
+print(f"cross entropy, weight= : {by_class:.3f}")
+print(f"BCE, pos_weight=       : {by_pos_weight:.3f}")
+
+# %% [markdown]
+# Two conventions! Cross entropy divides by the sum of the weights, $(3 \cdot 0.693 + 10 \cdot
+# 0.693)/13$; BCE divides by the number of samples, $13 \cdot 0.693/4$, so its `pos_weight` also
+# makes every step larger. What both *reward* is the same.
 
 # %% [markdown]
 # > **Predict.** One in ten look-alikes is a fraud, and frauds weigh 10. What will a model trained
@@ -449,9 +491,9 @@ plots.show(ax, "Belief against the true probability. Cross entropy lies on the d
 
 # %% [markdown]
 # **Misconception: a weighted model's probabilities read as probabilities.** A score of 0.53 here
-# means one in ten. If all you do is compare with 0.5, then weighting by 10 is the same as an
-# unweighted model with a threshold of $1/11 = 0.09$. And since we know what the weight did, we can
-# undo it:
+# means one in ten. If all you do is compare with 0.5, then for an ideal model weighting by 10 is
+# the same as a threshold of $1/11 = 0.09$ without weights. And since we know what the weight did,
+# we can undo it:
 
 # %%
 p = torch.tensor(0.53)
@@ -480,7 +522,10 @@ eta = 492 / 284_807
 
 # %% [markdown]
 # To begin there, set the bias of the last layer to the *log-odds* of the share, $\ln \frac{\eta}{1
-# - \eta}$ (*prior-bias initialisation*, from the focal-loss paper), and its weights to 0.
+# - \eta}$ (*prior-bias initialisation*, after the focal-loss paper). The paper keeps small random
+#   weights; weights
+# of zero make our first loss exact, at a price: in the first step no gradient reaches the layers
+# below.
 
 # %%
 def first_loss(seed, prior_bias):
@@ -499,8 +544,8 @@ pd.DataFrame({"default": [first_loss(seed, False) for seed in range(5)],
 
 # %% [markdown]
 # By default the first loss scatters around $\ln 2 = 0.69$, as far as the random last layer takes
-# it; with the prior bias it is the entropy, whatever the seed. The first steps then go into telling
-# samples apart, not into learning that frauds are rare.
+# it; with the prior bias it is the entropy, whatever the seed. Notebook 07 shows what that spares a
+# network.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 9. Exercises
