@@ -92,6 +92,17 @@ pd.DataFrame({"rows": [(~fraud).sum(), fraud.sum()],
 prevalence = data.weight[fraud].sum() / data.weight.sum()
 print(f"prevalence {prevalence:.4%}; never an alarm: accuracy {1 - prevalence:.2%}, recall 0 %")
 
+# %%
+one_in = round(1 / prevalence)
+place = np.arange(one_in)
+fig, ax = plt.subplots(figsize=(9.5, 3.4))
+ax.scatter(place % 40, place // 40, s=14, color="#BBBBBB")
+ax.scatter(27, 6, s=60, marker="D", color="#D55E00")
+ax.invert_yaxis()
+ax.axis("off")
+plots.show(fig, "As many dots as there are transactions for one fraud, on average. The orange "
+                "diamond is the fraud.")
+
 # %% [markdown]
 # Accuracy says nothing here. We count instead:
 #
@@ -532,10 +543,10 @@ pd.concat({"as before": inside.loc["cross entropy", columns],
            "prior bias": pd.DataFrame(mended).T[columns]}, axis=1).round(2)
 
 # %% [markdown]
-# No run fails, and nothing is dead. (At 0.5 the mended runs score a little below the lucky ones;
-# their threshold deserves to be chosen, too.) What looked like a matter of the *loss* was a matter
-# of the *start*. Focal loss may fall into the trap less often, as it did in section 3; one line of
-# initialisation keeps cross entropy out of it too.
+# No run fails, and nothing is dead. (At 0.5 the mended runs may score a little below the lucky
+# ones; their threshold deserves to be chosen, too.) What looked like a matter of the *loss* was a
+# matter of the *start*. Focal loss may fall into the trap less often, as it did in section 3; one
+# line of initialisation keeps cross entropy out of it too.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6. What focal loss paid
