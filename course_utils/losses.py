@@ -119,10 +119,10 @@ def sigmoid_focal_loss(
     _check_gamma(gamma)
     _check_reduction(reduction)
     _check_alpha(alpha)
-    logits, positive = _check_binary_target(logits, target)
-    loss = _focal_of_margin(torch.where(positive, -logits, logits), gamma)
+    logits, target = _check_binary_target(logits, target)
+    loss = _focal_of_margin(logits * (1 - 2 * target), gamma)
     if alpha is not None:
-        loss = torch.where(positive, alpha * loss, (1 - alpha) * loss)
+        loss = loss * (alpha * target + (1 - alpha) * (1 - target))
     return _reduce(loss, reduction)
 
 
@@ -220,39 +220,37 @@ def soft_f1_loss(
     tensor(0.1429)
     """
     _check_f1(average, beta)
-    if target.dim() == logits.dim():
-        logits, positive = _check_binary_target(logits, target)
-        prob, missing = torch.sigmoid(logits), torch.sigmoid(-logits)
+    one_logit_a_class = target.dim() == logits.dim()
+    if one_logit_a_class:
+        logits, actual = _check_binary_target(logits, target)
         if logits.dim() < 2:
-            prob, missing, positive = (t.reshape(-1, 1) for t in (prob, missing, positive))
+            logits, actual = logits.reshape(-1, 1), actual.reshape(-1, 1)
+        prob, missing = torch.sigmoid(logits), torch.sigmoid(-logits)
     else:
         logits, target, _ = _check_class_target(logits, target, ignore_index=None)
         index = target.unsqueeze(1)
-        positive = torch.zeros_like(logits, dtype=torch.bool).scatter(1, index, True)
-        others = logits.masked_fill(positive, -torch.inf)
+        actual = torch.zeros_like(logits).scatter(1, index, 1.0)
         missing = torch.sigmoid(_margin(logits, target)).unsqueeze(1)
-        prob = F.softmax(others, dim=1) * missing  # of the other classes
-    classes = prob.shape[1]
-    if average == "binary" and classes > 1:
-        if target.dim() == logits.dim() or classes > 2:
+        prob = F.softmax(logits.scatter(1, index, -torch.inf), dim=1) * missing  # the others'
+    if average == "binary" and (classes := prob.shape[1]) > 1:
+        if one_logit_a_class or classes > 2:
             raise ValueError(f'average="binary" needs one class (0/1 targets) or two, '
                              f'but there are {classes}; use "macro" or "micro"')
-        prob, missing, positive = prob[:, 1:], missing, positive[:, 1:]
+        prob, actual = prob[:, 1:], actual[:, 1:]
 
-    over_samples = [0, *range(2, prob.dim())]
-    false_negative = torch.where(positive, missing, 0).sum(over_samples)
-    false_positive = torch.where(positive, 0, prob).sum(over_samples)
-    actual = positive.sum(over_samples).to(prob.dtype)
+    samples = [0, *range(2, prob.dim())]
+    false_negative = (actual * missing).sum(samples)
+    false_positive = ((1 - actual) * prob).sum(samples)
+    positives = actual.sum(samples)
     if average == "micro":
-        false_negative, false_positive, actual = (
-            count.sum(0, keepdim=True) for count in (false_negative, false_positive, actual))
+        false_negative, false_positive, positives = (
+            count.sum(0, keepdim=True) for count in (false_negative, false_positive, positives))
 
-    present = actual > 0
+    present = positives > 0
     errors = beta**2 * false_negative + false_positive
-    correct = (1 + beta**2) * (actual - false_negative)
-    loss = errors / torch.where(present, correct + errors, 1)
-    loss = torch.where(present, loss, 0).sum() / present.sum().clamp(min=1)
-    return torch.where(present.any(), loss, 1)
+    correct = (1 + beta**2) * (positives - false_negative)
+    loss = torch.where(present, errors / torch.where(present, correct + errors, 1), 0)
+    return torch.where(present.any(), loss.sum() / present.sum().clamp(min=1), 1)
 
 
 # ------------------------------------------------------------------------------------ their heart
@@ -390,18 +388,18 @@ def _check_class_target(
 
 
 def _check_binary_target(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns logits fit to compute with and the targets as bool."""
+    """Returns logits fit to compute with, and the targets as 0 and 1 of the same dtype."""
     logits = _check_logits(logits)
     if target.shape != logits.shape:
         raise ValueError(f"target has shape {tuple(target.shape)}; it must be that of the logits, "
                          f"{tuple(logits.shape)}")
-    positive = target == 1
-    if target.dtype != torch.bool:
-        outside = ~(positive | (target == 0))
+    binary = target.to(logits.dtype)
+    if target.dtype != torch.bool and not _seen((binary * binary == binary).all()):
+        outside = (target != 0) & (target != 1)
         if _seen(outside.any()):
             raise ValueError(f"target holds {target[outside][0].item()}; it must be 0 or 1 "
                              "(soft targets have no single p_t)")
-    return logits, positive
+    return logits, binary
 
 
 def _seen(condition: Tensor) -> bool:

@@ -11,6 +11,7 @@ import os
 import platform
 import random
 import sys
+import textwrap
 import time
 from types import TracebackType
 from typing import Any
@@ -110,7 +111,9 @@ def report() -> str:
         "COURSE_OFFLINE": os.environ.get("COURSE_OFFLINE", "not set"),
         "shown in": "a notebook" if _in_notebook() else "a terminal",
     }
-    return "\n".join(f"{name:<15}{value}" for name, value in rows.items())
+    return "\n".join(textwrap.fill(value, 88, initial_indent=f"{name:<15}",
+                                   subsequent_indent=15 * " ", break_on_hyphens=False)
+                     for name, value in rows.items())
 
 
 def _in_notebook() -> bool:
