@@ -5,6 +5,7 @@
     python start.py regenerate [NAME ...]
                                         rewrite notebooks/*.ipynb from notebooks/source/
     python start.py test                run every check that CI runs
+    python start.py bench [NAME ...]    time the losses beside those of other libraries
 
 NAME picks notebooks by number or name: `run 7`, `run 07_credit_card_imbalance`.
 The first call makes .venv and installs the requirements; later calls reuse both.
@@ -361,7 +362,16 @@ def notebooks_with_data() -> list[str]:
     return [path.stem for path in sources if calls.search(path.read_text("utf-8"))]
 
 
-COMMANDS = {"run": run, "regenerate": regenerate, "test": test}
+def bench(*names: str) -> int:
+    known = {path.stem: path for path in sorted((ROOT / "benchmarks").glob("*.py"))}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        sys.exit(f"There is no benchmark {unknown[0]!r}: use {', '.join(known)}.")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    return max(call([sys.executable, known[name]], cwd=ROOT) for name in names or known)
+
+
+COMMANDS = {"run": run, "regenerate": regenerate, "test": test, "bench": bench}
 
 
 def main(arguments: list[str]) -> int:

@@ -380,3 +380,8 @@ def test_the_package_depends_on_the_first_group_of_the_requirements():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     course, _tools = (ROOT / "requirements.txt").read_text(encoding="utf-8").split("# The tools")
     assert requirements("\n".join(project["dependencies"])) == requirements(course)
+
+
+def test_an_unknown_benchmark_is_named():
+    with pytest.raises(SystemExit, match="no benchmark 'speed': use losses"):
+        start.bench("speed")
