@@ -1,11 +1,11 @@
 """How fast and how exact the focal losses are, beside those that people use today.
 
-Run it with ``python start.py bench losses``. One process and one thread, the candidates in turn, so
-that a drifting machine hits all alike. Speed is the median time of forward plus backward, as a ratio
-to torch's own cross entropy or BCE-with-logits on the same input. Beside it stands, on hard and easy
-samples with logits up to 100 in float32, the worst relative error of the loss against float64 and
-the number of gradients that are not finite: speed is never shown without correctness. Libraries
-that are not installed are left out; nothing is installed.
+Run it with ``python start.py bench losses``. One process and one thread, the candidates in turn,
+so that a drifting machine hits all alike. Speed is the median time of forward plus backward, as a
+ratio to torch's own cross entropy or BCE-with-logits on the same input. Beside it stands, on hard
+and easy samples with logits up to 100 in float32, the worst relative error of the loss against
+float64 and the number of gradients that are not finite: speed is never shown without correctness.
+Libraries that are not installed are left out; nothing is installed.
 """
 
 from __future__ import annotations

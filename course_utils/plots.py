@@ -358,9 +358,9 @@ def plot_reliability(y_true: ArrayLike, prob: ArrayLike | Sequence[ArrayLike], *
     Args:
         y_true: ``(N,)``; 0 and 1, or class indices.
         prob: ``(N,)`` or ``(N, C)``, as :func:`course_utils.metrics.calibration_error` takes it; or
-            a sequence of such, one a seed: drawn as the mean over the seeds, with a band from the
-            lowest to the highest frequency.
-        bins: of equal width. Bins with less than one sample in 200 are not drawn.
+            a sequence of such, one a seed: drawn as the frequency over all seeds, with a band from
+            the lowest to the highest.
+        bins: of equal width. A bin with less than one sample in a hundred is not drawn.
         label: the name in the legend, which adds the expected calibration error in 15 bins (mean
             and standard deviation over seeds). A name that starts with a key of ``LOOK`` gets that
             look.
@@ -368,7 +368,7 @@ def plot_reliability(y_true: ArrayLike, prob: ArrayLike | Sequence[ArrayLike], *
     runs = [prob] if isinstance(prob, (np.ndarray, Tensor)) or np.ndim(prob[0]) == 0 else list(prob)
     share, stated, seen = np.stack([reliability(y_true, run, bins=bins) for run in runs], axis=1)
     errors = [calibration_error(y_true, run) for run in runs]
-    drawn = share.mean(axis=0) >= 0.005
+    drawn = share.mean(axis=0) >= 0.01
     share, stated, seen = share[:, drawn], stated[:, drawn], seen[:, drawn]
     weight = share.mean(axis=0)
     mean_stated, mean_seen = (np.nansum(share * v, axis=0) / share.sum(axis=0)
@@ -386,5 +386,5 @@ def plot_reliability(y_true: ArrayLike, prob: ArrayLike | Sequence[ArrayLike], *
     kind = "right answers" if np.ndim(runs[0]) == 2 else "positives"
     ax.set(xlabel="mean stated probability", ylabel=f"share of {kind}", xlim=(0, 1.02),
            ylim=(0, 1.02))
-    ax.legend(loc="upper left")
+    ax.legend()
     return ax
