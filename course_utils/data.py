@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tarfile
 import tempfile
+import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -276,10 +278,14 @@ def _twin() -> Twin:
 
 def _find(asked: str, *, required: bool) -> Path | None:
     """The file that ``asked`` names, itself or by its folder."""
-    place = Path(asked).expanduser()
-    if place.is_file():
-        return place if required or place.name.endswith((".csv", ".csv.gz", ".arff")) else None
-    if not place.is_dir():
+    try:
+        place = Path(asked).expanduser()
+        is_file, is_folder = place.is_file(), place.is_dir()
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"{asked!r} cannot be looked up ({_reason(error)}); correct it") from error
+    if is_file:
+        return place
+    if not is_folder:
         if required:
             raise DataError(f"{asked!r} does not exist; correct the path, {HOW_TO_GET}")
         raise DataError(f"COURSE_DATA is {asked!r}, which does not exist; correct it, unset it to "
@@ -327,11 +333,16 @@ def _read(file: Path) -> pd.DataFrame:
                                if line.strip().lower() == b"@data"), 0)
             layout = {"skiprows": header, "names": COLUMNS, "quotechar": "'"}
         frame = pd.read_csv(file, low_memory=False, **layout)
-    except (EOFError, OSError, ValueError, zlib.error) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise DataError(f"{file} cannot be read, it may be truncated or damaged ({reason}); "
-                        f"{HOW_TO_GET}") from error
+    except (EOFError, ImportError, OSError, ValueError, tarfile.TarError, zipfile.BadZipFile,
+            zlib.error) as error:
+        raise DataError(f"{file} cannot be read, it may be truncated or damaged "
+                        f"({_reason(error)}); {HOW_TO_GET}") from error
     return _checked(frame, file)
+
+
+def _reason(error: Exception) -> str:
+    """What an exception says, in one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _checked(frame: pd.DataFrame, file: Path) -> pd.DataFrame:

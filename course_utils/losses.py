@@ -5,14 +5,16 @@ What does not: metrics of hard decisions (``metrics``), curves of losses (``plot
 
 All take *logits*, never probabilities. Natural logarithms, so losses are in nats. float16 and
 bfloat16 are computed, and the loss is returned, in float32. Targets are checked before anything
-is computed; inside ``torch.vmap``, which hides values, that check is left out.
+is computed; inside ``torch.vmap`` and ``torch.compile``, which hide values, that check is left out.
 
 How the accuracy is kept. Write the *margin* of a sample as the log-odds against its true class,
 
     u = logsumexp of the other logits - the true logit        (binary: u = -x if positive, x if not)
 
 Then 1 - p_t = sigmoid(u) and cross entropy = -ln p_t = softplus(u), and both keep all their
-digits when p_t rounds to 1, where ``1 - exp(-ce)`` keeps none.
+digits when p_t rounds to 1, where ``1 - exp(-ce)`` keeps none. For |logits| up to 100 the relative
+error of loss and gradient stays below 1e-5 in float32 and 1e-13 in float64, down to the smallest
+normal number. Single losses and their gradients are finite for all finite logits.
 """
 
 from __future__ import annotations
@@ -51,9 +53,9 @@ def focal_loss(
 ) -> Tensor:
     """Softmax focal loss, ``(1 - p_t)^gamma * -ln p_t``.
 
-    With ``gamma=0`` it is ``torch.nn.functional.cross_entropy`` of the same arguments, but for two
-    cases: targets that are all ignored give 0 with a zero gradient (torch: nan), and a nan or inf
-    in an ignored row does no harm.
+    With ``gamma=0`` it is ``torch.nn.functional.cross_entropy`` of the same arguments, but where
+    nothing counts (all targets ignored, or all of weight 0) it gives 0 with a zero gradient
+    (torch: nan), and a nan or inf in an ignored row does no harm.
 
     Args:
         logits: ``(N, C)`` or ``(N, C, d1, ...)`` with ``C >= 2``, any real value.
@@ -122,6 +124,7 @@ def sigmoid_focal_loss(
     logits, target = _check_binary_target(logits, target)
     loss = _focal_of_margin(logits * (1 - 2 * target), gamma)
     if alpha is not None:
+        alpha = float(alpha)
         loss = loss * (alpha * target + (1 - alpha) * (1 - target))
     return _reduce(loss, reduction)
 
@@ -177,10 +180,11 @@ def label_smoothing_cross_entropy(
     share = None if weight is None else weight[target]
     loss = loss if share is None else share * loss
     if each > 0:
-        every_class = -F.log_softmax(logits, dim=1)
+        largest = torch.finfo(logits.dtype).max
+        every_class = -F.log_softmax(logits, dim=1).clamp(min=-largest)
         if weight is not None:
             every_class = every_class * weight.reshape(-1, *[1] * (logits.dim() - 2))
-        loss = loss + each * every_class.sum(dim=1)
+        loss = loss + (each * every_class).sum(dim=1)
     return _reduce(loss, reduction, share, ignored)
 
 
@@ -220,6 +224,7 @@ def soft_f1_loss(
     tensor(0.1429)
     """
     _check_f1(average, beta)
+    _check_tensors(logits, target)
     one_logit_a_class = target.dim() == logits.dim()
     if one_logit_a_class:
         logits, actual = _check_binary_target(logits, target)
@@ -247,8 +252,9 @@ def soft_f1_loss(
             count.sum(0, keepdim=True) for count in (false_negative, false_positive, positives))
 
     present = positives > 0
-    errors = beta**2 * false_negative + false_positive
-    correct = (1 + beta**2) * (positives - false_negative)
+    share = 1 / (1 + float(beta) * float(beta))  # of the false positives; no power that overflows
+    errors = (1 - share) * false_negative + share * false_positive
+    correct = positives - false_negative
     loss = torch.where(present, errors / torch.where(present, correct + errors, 1), 0)
     return torch.where(present.any(), loss.sum() / present.sum().clamp(min=1), 1)
 
@@ -263,14 +269,10 @@ def _margin(logits: Tensor, target: Tensor) -> Tensor:
     others = logits.scatter(1, index, -torch.inf)
     top = others.amax(dim=1).detach()
     spread = (others - top.unsqueeze(1)).exp().sum(dim=1).log()
-    # An error in u comes out as a relative error gamma + 1 times as large, so what rounding takes
-    # from top - true is put back (Knuth's two-sum). Overflow, beyond 1e38, is held at the largest
-    # number instead of becoming inf - inf.
-    u, a, b = top - true, top, true.detach()
-    back = a - u.detach()
-    lost = (a - (u.detach() + back)) + (back - b)
-    largest = torch.finfo(u.dtype).max
-    return (u + (spread + lost.nan_to_num(0.0))).clamp(-largest, largest)
+    # top - true first: rounded to its own size, not to that of the logits. Where it overflows it is
+    # held at the largest number, since inf would give a gradient of 0 * inf.
+    largest = torch.finfo(logits.dtype).max
+    return ((top - true) + spread).clamp(-largest, largest)
 
 
 def _focal_of_margin(u: Tensor, gamma: float) -> Tensor:
@@ -344,9 +346,17 @@ def _check_weight(weight: Tensor | None, logits: Tensor) -> Tensor | None:
     if weight.shape != logits.shape[1:2]:
         raise ValueError(f"weight has shape {tuple(weight.shape)}; with {logits.shape[1]} classes "
                          f"it must have shape ({logits.shape[1]},)")
-    if _seen(~(weight >= 0).all()):
-        raise ValueError(f"weight is {weight.tolist()}; every weight must be a number >= 0")
-    return weight.to(logits.dtype)
+    weight = weight.to(logits.dtype)
+    if _seen(~((weight >= 0) & weight.isfinite()).all()):
+        raise ValueError(f"weight is {weight.tolist()}; every weight must be a finite number >= 0")
+    return weight
+
+
+def _check_tensors(logits: Tensor, target: Tensor) -> None:
+    for name, value in (("logits", logits), ("target", target)):
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} is a {type(value).__name__}; make it a tensor, "
+                            "with torch.as_tensor for instance")
 
 
 def _check_logits(logits: Tensor) -> Tensor:
@@ -359,6 +369,7 @@ def _check_class_target(
     logits: Tensor, target: Tensor, ignore_index: int | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Returns logits and int64 targets fit to compute with, and where to ignore (None: nowhere)."""
+    _check_tensors(logits, target)
     logits = _check_logits(logits)
     if logits.dim() < 2 or logits.shape[1] < 2:
         raise ValueError(f"logits have shape {tuple(logits.shape)}; they must be (N, C) or "
@@ -389,12 +400,14 @@ def _check_class_target(
 
 def _check_binary_target(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Returns logits fit to compute with, and the targets as 0 and 1 of the same dtype."""
+    _check_tensors(logits, target)
     logits = _check_logits(logits)
     if target.shape != logits.shape:
         raise ValueError(f"target has shape {tuple(target.shape)}; it must be that of the logits, "
                          f"{tuple(logits.shape)}")
     binary = target.to(logits.dtype)
-    if target.dtype != torch.bool and not _seen((binary * binary == binary).all()):
+    # One comparison is quicker than two, and nan and inf fail it too.
+    if target.dtype != torch.bool and not _seen((binary * (binary - 1) == 0).all()):
         outside = (target != 0) & (target != 1)
         if _seen(outside.any()):
             raise ValueError(f"target holds {target[outside][0].item()}; it must be 0 or 1 "
@@ -403,7 +416,9 @@ def _check_binary_target(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor
 
 
 def _seen(condition: Tensor) -> bool:
-    """Whether the condition is known to hold; under ``vmap``, which hides values, it never is."""
+    """Whether the condition is known to hold; where a transform hides values, it never is."""
+    if torch.compiler.is_compiling():
+        return False
     try:
         return bool(condition)
     except RuntimeError:
@@ -419,6 +434,9 @@ class _Loss(nn.Module):
     def __init__(self, function: Callable[..., Tensor], *, weight: Tensor | None = None,
                  **arguments: object) -> None:
         super().__init__()
+        if weight is not None:
+            classes = weight.numel() if isinstance(weight, Tensor) else 0
+            _check_weight(weight, torch.empty(1, classes))
         self.function, self.arguments = function, arguments
         self.register_buffer("weight", weight)
 

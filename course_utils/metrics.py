@@ -31,9 +31,9 @@ def belief(loss_fn: Callable[[Tensor, Tensor], Tensor], eta: ArrayLike) -> Tenso
         eta: true probabilities in ``[0, 1]``, any shape.
 
     Returns:
-        Beliefs in ``[0, 1]``, float64, of the shape of ``eta``, accurate to about 1e-6. Where the
-        expected loss keeps falling to the end, that end: 0 or 1. Where several answers are equally
-        good, one of them.
+        Beliefs in ``[0, 1]``, float64, of the shape of ``eta``, accurate to about 1e-6 if the loss
+        computes in float64, as it is asked to. Where the expected loss keeps falling to the end,
+        that end: 0 or 1. Where several answers are equally good, one of them.
 
     Raises:
         ValueError: ``eta`` outside ``[0, 1]``, or a loss that returns one number for all samples.
@@ -54,7 +54,8 @@ def belief(loss_fn: Callable[[Tensor, Tensor], Tensor], eta: ArrayLike) -> Tenso
     for _ in range(4):  # each look is a grid around the best point of the one before, 60 x finer
         logits = centre + reach * steps
         risk = (share * _each(loss_fn, logits, 1.0) + (1 - share) * _each(loss_fn, logits, 0.0))
-        centre = logits.gather(1, risk.argmin(dim=1, keepdim=True))
+        best = risk.nan_to_num(nan=torch.inf).argmin(dim=1, keepdim=True)
+        centre = logits.gather(1, best)
         reach /= 60
     answer = centre.sigmoid()
     return torch.where(centre.abs() < 23.8, answer, answer.round()).reshape(eta.shape)

@@ -25,6 +25,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
+from PIL import Image
 from sklearn.metrics import average_precision_score, confusion_matrix
 from sklearn.metrics import precision_recall_curve as _pr_curve
 from torch import Tensor
@@ -78,7 +79,7 @@ def show(figure: Figure | Axes, sentence: str) -> None:
         ValueError: the sentence is empty.
     """
     if isinstance(figure, Axes):
-        figure = figure.figure
+        figure = figure.figure.figure  # of a subfigure, the whole
     _display({"image/png": base64.b64encode(_png(figure)).decode()}, sentence)
 
 
@@ -142,19 +143,26 @@ def explore(draw: Callable[..., Axes], sentence: str, *, frames: int = 3,
 
 
 def _png(figure: Figure) -> bytes:
-    picture = io.BytesIO()
+    raw, picture = io.BytesIO(), io.BytesIO()
     with plt.style.context(STYLE):
-        figure.savefig(picture, format="png", metadata={"Software": None})
+        figure.savefig(raw, format="png", metadata={"Software": None})
     plt.close(figure)
+    # 256 colours are plenty for lines and bands, and make the file a third as large.
+    Image.open(raw).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
+        picture, format="png", optimize=True)
     return picture.getvalue()
 
 
 def _display(bundle: dict[str, object], sentence: str) -> None:
+    from IPython import get_ipython
     from IPython.display import Markdown, display
 
     sentence = " ".join(sentence.split())
     if not sentence:
         raise ValueError("the sentence is empty; say what the figure shows")
+    if get_ipython() is None:
+        print(sentence)
+        return
     display(bundle | {"text/plain": sentence}, raw=True, metadata={"image/png": {"alt": sentence}})
     display(Markdown(f"*{sentence}*"))
 
@@ -243,19 +251,22 @@ def plot_confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, *,
     """
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     for name, y in (("y_true", y_true), ("y_pred", y_pred)):
-        if not np.array_equal(y, y.astype(int)):
-            raise ValueError(f"{name} holds {y[y != y.astype(int)][0]}; it must hold class indices "
-                             "(for probabilities decide first: prob >= threshold)")
+        if not y.size or y.dtype.kind not in "biuf" or (y < 0).any() or (y % 1 != 0).any():
+            raise ValueError(f"{name} must hold class indices 0, 1, ... and at least one (for "
+                             "probabilities decide first: prob >= threshold; names go into "
+                             "class_names)")
     if normalize not in (None, "true", "pred", "all"):
         raise ValueError(f'normalize is {normalize!r}; it must be "true", "pred", "all" or None')
-    names = class_names or [str(c) for c in range(int(max(y_true.max(), y_pred.max())) + 1)]
-    if max(y_true.max(), y_pred.max()) >= len(names):
-        raise ValueError(f"class {max(y_true.max(), y_pred.max())} has no name: class_names "
-                         f"has {len(names)}")
+    top = int(max(y_true.max(), y_pred.max(), 1))
+    names = [str(c) for c in range(top + 1)] if class_names is None else list(class_names)
+    if top >= len(names):
+        raise ValueError(f"class {top} has no name: class_names has {len(names)}")
     table = confusion_matrix(y_true, y_pred, labels=range(len(names)), normalize=normalize,
                              sample_weight=sample_weight)
     of_its_row = table / np.maximum(table.sum(axis=1, keepdims=True), 1e-12)
-    written = np.vectorize("{:.1%}".format if normalize else "{:,.0f}".format)(table)
+    whole = np.array_equal(table, table.round()) or table.max() >= 10
+    form = "{:.1%}" if normalize else "{:,.0f}" if whole else "{:.2f}"
+    written = np.vectorize(form.format)(table)
     ax = _axes(ax)
     sns.heatmap(of_its_row, vmin=0, vmax=1, cmap="Blues", cbar=False, square=True, annot=written,
                 fmt="", annot_kws={"fontsize": 15}, xticklabels=names, yticklabels=names, ax=ax)
@@ -318,8 +329,8 @@ def plot_pr_curve(y_true: ArrayLike, prob: ArrayLike | Sequence[ArrayLike], *,
     y_true = np.asarray(y_true)
     if not y_true.any():
         raise ValueError("y_true holds no positive; precision and recall need some")
-    runs = np.atleast_2d(np.stack([np.asarray(p) for p in prob])
-                         if not isinstance(prob, (np.ndarray, Tensor)) else np.asarray(prob))
+    runs = np.atleast_2d(np.asarray(prob) if hasattr(prob, "__array__")
+                         else np.stack([np.asarray(p) for p in prob]))
     ax = _axes(ax)
     look = _look(label or "")
     grid = np.linspace(0, 1, 201)

@@ -11,7 +11,9 @@ with the batch's weights if it has any.
 
 from __future__ import annotations
 
+import copy
 import math
+import operator
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -33,8 +35,9 @@ LossFunction = Callable[[Tensor, Tensor], Tensor]
 class TensorLoader:
     """Mini-batches of tensors that lie in memory, a few times faster than ``DataLoader`` for rows.
 
-    ``DataLoader`` fetches rows one at a time and stacks them; here a batch is a slice. The last
-    batch is smaller when ``batch_size`` does not divide the number of rows.
+    ``DataLoader`` fetches rows one at a time and stacks them; here a batch is a slice, without
+    ``shuffle`` even a view of the tensors. The last batch is smaller when ``batch_size`` does not
+    divide the number of rows.
 
     Args:
         tensors: each with the same first dimension, the samples.
@@ -65,6 +68,8 @@ class TensorLoader:
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         tensors = self.tensors
+        if not len(tensors[0]):
+            return iter(())
         if self.shuffle:
             order = torch.randperm(len(tensors[0]), generator=self.generator)
             tensors = tuple(t[order.to(t.device)] for t in tensors)
@@ -155,15 +160,18 @@ def fit(
 ) -> History:
     """Train ``model`` and leave it with the weights of its best epoch.
 
-    The train columns are measured while the weights move, batch by batch; the validation columns
-    after the epoch, with fixed weights, over all samples. Ctrl-C or the stop button ends the
-    training, not the notebook: what has been learned so far is returned. So does a loss that is
-    no longer finite, with a warning.
+    The train columns are measured while the weights move, as means over the batches' samples; the
+    validation columns after the epoch, with fixed weights, from all samples at once. Ctrl-C or the
+    stop button ends the training, not the notebook: what has been learned so far is returned, with
+    a warning. So does a loss that is no longer finite.
 
     Args:
-        model: gives logits ``(N,)`` or ``(N, C)``. It is moved to ``device`` and stays there.
+        model: gives logits ``(N,)`` or ``(N, C)``. It is moved to ``device`` and stays there, and
+            ``model.train()`` is called before each epoch: a part that must not follow (a frozen
+            BatchNorm) overrides its ``train``.
         train_loader: yields ``(inputs, target)`` or ``(inputs, target, weight)``.
-        val_loader: the same, or ``None``: then the last weights are kept.
+        val_loader: the same, or ``None``: then the last weights are kept, and ``metrics`` are not
+            measured.
         loss_fn: of ``(logits, target)``, the mean over the batch or one value a sample.
         optimizer: holds the parameters that shall move.
         scheduler: stepped after every epoch (``ReduceLROnPlateau`` by ``monitor``).
@@ -175,64 +183,76 @@ def fit(
         progress: whether to draw a bar.
 
     Raises:
-        ValueError: ``epochs`` below 1, a loader without batches, an unknown ``monitor``, weights
-            with a loss that is already a mean.
+        ValueError: ``epochs`` below 1, a loader without batches, an unknown ``monitor``, logits
+            that are neither ``(N,)`` nor ``(N, C)``, targets of another shape, weights with a loss
+            that is already a mean.
     """
     if epochs < 1:
         raise ValueError(f"epochs is {epochs}; it must be at least 1")
-    device = runtime.device() if device is None else torch.device(device)
+    metrics = metrics or {}
+    columns = ["train_loss", "train_accuracy"]
+    if val_loader is not None:
+        columns = ["val_loss", "val_accuracy", *(f"val_{name}" for name in metrics), *columns]
+    if len(set(columns)) < len(columns):
+        raise ValueError(f"metrics has {', '.join(metrics)}; loss and accuracy are there already")
+    if val_loader is None and monitor == "val_loss":
+        monitor = "train_loss"
+    if monitor not in columns:
+        raise ValueError(f"monitor is {monitor!r}; the columns are {', '.join(columns)}")
+    device = runtime.device(device)
     model.to(device)
-    history, best_state = History(monitor), None
-    steps = epochs * len(train_loader) if hasattr(train_loader, "__len__") else None
+    history, best = History(monitor), None
+    steps = epochs * operator.length_hint(train_loader) or None
 
     with runtime.Progress("training", total=steps, unit="batches", show=progress) as bar:
-        for epoch in range(1, epochs + 1):
-            try:
+        try:
+            for epoch in range(1, epochs + 1):
                 row = {"epoch": epoch, "lr": optimizer.param_groups[0]["lr"]}
                 row |= _train_one_epoch(model, train_loader, loss_fn, optimizer, bar)
                 if not math.isfinite(row["train_loss"]):
                     history.ended = (f"the loss became {row['train_loss']} in epoch {epoch}: try a "
                                      "lower learning rate, and look for nan in the inputs")
-                    warnings.warn(history.ended, RuntimeWarning, stacklevel=2)
                     break
                 if val_loader is not None:
-                    row |= _validate(model, val_loader, loss_fn, metrics or {})
-                    if _is_better(row, history):
-                        best_state = {k: v.clone() for k, v in model.state_dict().items()}
-                        history.best_epoch = epoch
+                    seen = evaluate(model, val_loader, loss_fn)
+                    row |= {"val_loss": seen.loss, "val_accuracy": seen.accuracy}
+                    row |= {f"val_{name}": float(metric(seen)) for name, metric in metrics.items()}
                 history.rows.append(row)
+                if val_loader is not None and (best is None or _is_better(row, best[0], monitor)):
+                    best = row, copy.deepcopy(model.state_dict())
                 if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
                     scheduler.step(row[monitor])
                 elif scheduler is not None:
                     scheduler.step()
-                told = monitor if val_loader is not None else "train_loss"
-                bar.update(0, note=f"epoch {epoch}: {told} {row[told]:.4f}")
-            except KeyboardInterrupt:
-                history.ended = f"interrupted in epoch {epoch}"
-                break
-    if best_state is not None:
-        model.load_state_dict(best_state)
+                bar.update(0, note=f"epoch {epoch}: {monitor} {row[monitor]:.4f}")
+        except KeyboardInterrupt:
+            history.ended = f"interrupted in epoch {epoch}"
+    if best is not None:
+        history.best_epoch = best[0]["epoch"]
+        model.load_state_dict(best[1])
+    if history.ended != "finished":
+        warnings.warn(history.ended, RuntimeWarning, stacklevel=2)
     return history
 
 
 def evaluate(model: nn.Module, loader: Iterable, loss_fn: LossFunction) -> Evaluation:
     """Loss and predictions of ``model`` over all samples of ``loader``, in evaluation mode.
 
-    Computes where the model lies; the mode it was in is given back.
+    Computes where the model lies; every module gets back the mode it was in. The loss is computed
+    once, from all samples, so that it does not depend on the batches even where it is no mean.
 
     Raises:
         ValueError: the loader gives no batch, or weights with a loss that is already a mean.
     """
-    total, count, batches = 0.0, 0.0, []
-    for logits, batch in _forward(model, loader):
-        _, target, weight = _unpack(batch, logits.device)
-        loss, size = _mean_loss(loss_fn, logits, target, weight)
-        total, count = total + float(loss) * float(size), count + float(size)
-        batches.append([logits.cpu(), *(t.cpu() for t in batch[1:])])
+    batches = [(logits, *batch[1:]) for logits, batch in _forward(model, loader)]
     if not batches:
         raise ValueError("the loader gave no batch; is its data set empty?")
-    logits, target, *weight = (torch.cat(tensors) for tensors in zip(*batches, strict=True))
-    return Evaluation(logits, target, weight[0] if weight else None, total / count)
+    logits, target, *weight = (torch.cat(tensors).to(batches[0][0].device)
+                               for tensors in zip(*batches, strict=True))
+    weight = weight[0] if weight else None
+    loss, _ = _mean_loss(loss_fn, logits, target, weight)
+    return Evaluation(logits.cpu(), target.cpu(), None if weight is None else weight.cpu(),
+                      float(loss))
 
 
 def predict(model: nn.Module, loader: Iterable) -> Predictions:
@@ -266,34 +286,23 @@ def _train_one_epoch(model: nn.Module, loader: Iterable, loss_fn: LossFunction,
         batches.append((loss.detach(), torch.as_tensor(size), _mean(right.float(), weight)))
         bar.update(1)
     if not batches:
-        raise ValueError("train_loader gave no batch; is its data set empty?")
+        raise ValueError("train_loader gave no batch; is its data set empty, or is it an iterator "
+                         "that one pass has used up?")
     # By samples, not by batches, since the last batch may be smaller.
     loss, size, accuracy = (torch.stack(c).cpu().double() for c in zip(*batches, strict=True))
     return {"train_loss": float(_mean(loss, size)), "train_accuracy": float(_mean(accuracy, size))}
 
 
-def _validate(model: nn.Module, loader: Iterable, loss_fn: LossFunction,
-              metrics: dict[str, Callable[[Evaluation], float]]) -> dict[str, float]:
-    seen = evaluate(model, loader, loss_fn)
-    own = {f"val_{name}": float(metric(seen)) for name, metric in metrics.items()}
-    return {"val_loss": seen.loss, "val_accuracy": seen.accuracy, **own}
-
-
-def _is_better(row: dict[str, float], history: History) -> bool:
-    if history.monitor not in row:
-        raise ValueError(f"monitor is {history.monitor!r}; the columns are {', '.join(row)}")
-    if math.isnan(row[history.monitor]):
-        return False
-    if history.best_epoch is None:
-        return True
-    best = history.rows[history.best_epoch - 1][history.monitor]
-    lower = history.monitor.endswith("loss")
-    return row[history.monitor] < best if lower else row[history.monitor] > best
+def _is_better(row: dict[str, float], best: dict[str, float], monitor: str) -> bool:
+    new, old = row[monitor], best[monitor]
+    if math.isnan(old):
+        return not math.isnan(new)
+    return new < old if monitor.endswith("loss") else new > old
 
 
 def _forward(model: nn.Module, loader: Iterable) -> Iterator[tuple[Tensor, list[Tensor]]]:
     """Logits in evaluation mode, batch by batch, each with the batch it came from."""
-    device, was_training = _device_of(model), model.training
+    device, modes = _device_of(model), [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         for batch in loader:
@@ -302,7 +311,8 @@ def _forward(model: nn.Module, loader: Iterable) -> Iterator[tuple[Tensor, list[
                 logits = model(batch[0].to(device))
             yield logits, batch
     finally:
-        model.train(was_training)
+        for module, training in modes:
+            module.training = training
 
 
 def _unpack(batch: Sequence[Tensor], device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -313,6 +323,15 @@ def _unpack(batch: Sequence[Tensor], device: torch.device) -> tuple[Tensor, Tens
 def _mean_loss(loss_fn: LossFunction, logits: Tensor, target: Tensor, weight: Tensor | None
                ) -> tuple[Tensor, Tensor | int]:
     """The batch's mean loss, and how much the batch counts beside others."""
+    if logits.dim() == 0 or logits.shape[1:2] == (1,):
+        raise ValueError(f"the model gives logits of shape {tuple(logits.shape)}; they must be "
+                         "(N,) for one logit a sample (end the model with nn.Flatten(0)) or (N, C) "
+                         "with C >= 2")
+    samples = logits.shape[:1] + logits.shape[2:]
+    if target.shape != samples or (weight is not None and weight.shape != samples):
+        raise ValueError(f"beside logits of shape {tuple(logits.shape)} the targets have shape "
+                         f"{tuple(target.shape)}; the loader must give one a sample, "
+                         f"{tuple(samples)}, and so with weights")
     loss = loss_fn(logits, target)
     if weight is None:
         return (loss.mean() if loss.dim() else loss), len(target)
@@ -323,7 +342,9 @@ def _mean_loss(loss_fn: LossFunction, logits: Tensor, target: Tensor, weight: Te
 
 
 def _mean(values: Tensor, weight: Tensor | None) -> Tensor:
-    return values.mean() if weight is None else (values * weight).sum() / weight.sum()
+    if weight is None:
+        return values.mean()
+    return (values * weight).sum() / weight.sum().clamp(min=torch.finfo(values.dtype).tiny)
 
 
 def _device_of(model: nn.Module) -> torch.device:

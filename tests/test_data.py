@@ -593,3 +593,23 @@ def test_nearer_sources_come_first(outside, mirror, published, own_file, tmp_pat
 def test_the_cache_lies_in_the_course_where_git_ignores_it():
     assert data._cache_folders()[0] == data.ROOT / "data" / "cache"
     assert "data/cache/" in (data.ROOT / ".gitignore").read_text().splitlines()
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tar.gz", "x.csv.zst"])
+def test_a_damaged_archive_is_one_sentence(tmp_path, name):
+    (tmp_path / name).write_bytes(b"no archive")
+    with pytest.raises(DataError, match=f"{name} cannot be read"):
+        load_creditcard(tmp_path / name)
+
+
+@pytest.mark.parametrize("path", ["~nobody-lives-here/x.csv", "x" * 5000])
+def test_a_path_that_cannot_be_looked_up_is_one_sentence(path):
+    with pytest.raises(DataError, match="cannot be looked up"):
+        load_creditcard(path)
+
+
+def test_course_data_naming_a_file_is_never_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "MINE.CSV").write_text("a,b\n1,2\n")
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path / "MINE.CSV"))
+    with pytest.raises(DataError, match="lacks the column"):
+        load_creditcard()

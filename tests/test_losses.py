@@ -53,7 +53,7 @@ shapes = st.tuples(st.integers(1, 6), st.integers(2, 5), st.sampled_from([(), (3
 def test_gamma_zero_is_cross_entropy(seed, shape, reduction, weighted, some_ignored):
     n, classes, extra = shape
     logits, target = batch(seed, n, classes, extra, scale=10)
-    weight = torch.rand(classes, dtype=torch.float64) + 0.1 if weighted else None
+    weight = torch.linspace(0.1, 2, classes, dtype=torch.float64) if weighted else None
     if some_ignored:
         target.view(-1)[1:3] = -1  # never all of them: torch answers nan there
     args = dict(weight=weight, ignore_index=-1, reduction=reduction)
@@ -72,7 +72,7 @@ def test_smoothing_over_all_classes_is_torch(seed, shape, smoothing, reduction, 
     n, classes, extra = shape
     logits, target = batch(seed, n, classes, extra, scale=10)
     target.view(-1)[1:2] = -100
-    weight = torch.rand(classes, dtype=torch.float64) + 0.1 if weighted else None
+    weight = torch.linspace(0.1, 2, classes, dtype=torch.float64) if weighted else None
     args = dict(weight=weight, reduction=reduction)
     ours = value_and_gradient(
         lambda x: label_smoothing_cross_entropy(x, target, smoothing=smoothing, **args), logits)
@@ -309,6 +309,13 @@ def test_soft_f1_is_exact(dtype, allowed, easy):
         assert error(ours, g, dtype, scale=largest) <= allowed
 
 
+def test_binary_soft_f1_is_exact_for_easy_samples():
+    logits = torch.tensor([30.0, 40.0, -35.0])
+    exact = sum(1 / (1 + mp.e ** mpf(v)) for v in (30, 40, 35))  # fn + fp, beside 2 tp = 4
+    assert error(soft_f1_loss(logits, torch.tensor([1, 1, 0])).item(), exact / 4,
+                 torch.float32) <= 1e-5
+
+
 def test_the_usual_form_loses_every_digit_where_ours_keeps_them():
     """Why the margin is used: in float32, exp(-ce) rounds to 1 beyond a margin of about 17."""
     logits, target = torch.tensor([[20.0, 0.0]]), torch.tensor([0])
@@ -411,6 +418,37 @@ def test_a_batch_without_positives_teaches_soft_f1_nothing(logits):
     assert not grad.any()
 
 
+def test_float64_weights_leave_a_float32_loss_float32():
+    weight = torch.tensor([1.0, 2.0], dtype=torch.float64)
+    for loss_fn in (focal_loss, label_smoothing_cross_entropy):
+        loss = loss_fn(torch.randn(3, 2), torch.tensor([0, 1, 1]), weight=weight)
+        assert loss.dtype == torch.float32
+
+
+def test_weights_move_and_are_saved_with_the_module():
+    loss_fn = FocalLoss(weight=torch.tensor([1.0, 2.0]))
+    assert list(loss_fn.state_dict()) == ["weight"]
+    assert loss_fn.double().weight.dtype == torch.float64
+
+
+@pytest.mark.parametrize("beta", [1e-30, 1e20, 1e200])
+def test_soft_f1_with_extreme_beta_is_recall_or_precision(beta):
+    logits, target = torch.tensor([2.0, -1.0, 0.5, -3.0]), torch.tensor([1, 1, 0, 0])
+    p, y = logits.sigmoid(), target.float()
+    score = (p * y).sum() / (y.sum() if beta > 1 else p.sum())
+    assert 1 - soft_f1_loss(logits, target, beta=beta) == pytest.approx(score.item(), rel=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own, of its compiler
+@pytest.mark.parametrize("loss_fn", [
+    focal_loss, label_smoothing_cross_entropy, soft_f1_loss,
+    lambda x, t: sigmoid_focal_loss(x, F.one_hot(t, 4), alpha=0.25)])
+def test_losses_compile_as_a_whole(loss_fn):
+    logits, target = batch(11, dtype=torch.float32)
+    compiled = torch.compile(loss_fn, fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(logits, target), loss_fn(logits, target))
+
+
 # ------------------------------------------------------------------------------------- derivatives
 
 def differentiable_losses():
@@ -498,6 +536,19 @@ X, T = torch.zeros(2, 3), torch.tensor([0, 1])
     (lambda: soft_f1_loss(X, torch.zeros(2, 2)), ValueError, r"\(2, 2\)"),
     (lambda: soft_f1_loss(X, T, beta=0), ValueError, "beta is 0"),
     (lambda: soft_f1_loss(X, torch.tensor([0, 7])), ValueError, r"holds 7; .* 0 \.\.\. 2$"),
+    (lambda: sigmoid_focal_loss(X[0], torch.tensor([1.0, 0.0, math.inf])), ValueError, "holds inf"),
+    (lambda: sigmoid_focal_loss(X, X, gamma=True), ValueError, "gamma is True"),
+    (lambda: sigmoid_focal_loss(X, X, gamma=math.inf), ValueError, "gamma is inf"),
+    (lambda: soft_f1_loss(X, T, beta=math.inf), ValueError, "beta is inf"),
+    (lambda: focal_loss([[1.0, 2.0]], T), TypeError, "logits is a list"),
+    (lambda: focal_loss(X, [0, 1]), TypeError, "target is a list"),
+    (lambda: soft_f1_loss(X, [0, 1]), TypeError, "target is a list"),
+    (lambda: focal_loss(X, T.to(torch.complex64)), TypeError, "complex64"),
+    (lambda: focal_loss(X, T, weight=torch.tensor([1, 2, math.inf])), ValueError, "finite"),
+    (lambda: focal_loss(X, T, weight=torch.full((3,), 1e300, dtype=torch.float64)), ValueError,
+     "inf.*finite"),
+    (lambda: FocalLoss(weight=torch.tensor([-1.0, 2.0])), ValueError, "weight is"),
+    (lambda: FocalLoss(weight=[1.0, 2.0]), TypeError, "weight is a list"),
     (lambda: FocalLoss(gamma=-0.5), ValueError, "gamma is -0.5"),
     (lambda: SigmoidFocalLoss(alpha=2), ValueError, "alpha is 2"),
     (lambda: LabelSmoothingLoss(smoothing=-1), ValueError, "smoothing is -1"),

@@ -50,6 +50,19 @@ def test_confusion_matrix_shares_are_scikit_learns(normalize):
     assert numbers(ax) == [f"{share:.1%}" for share in wanted]
 
 
+def test_confusion_matrix_refuses_what_it_would_lose():
+    for wrong in ([0, 1, -100], ["ant", "bee", "ant"], [], [0, 1, np.nan]):
+        with pytest.raises(ValueError, match="y_true must hold class indices"):
+            plots.plot_confusion_matrix(wrong, [0, 1, 1][:len(wrong)])
+
+
+def test_confusion_matrix_takes_arrays_of_names_and_one_lonely_class():
+    names = np.array(["a", "b"])
+    assert numbers(plots.plot_confusion_matrix([0, 0], [0, 0], class_names=names))[0] == "2"
+    assert numbers(plots.plot_confusion_matrix([0, 1], [0, 0], sample_weight=[0.2, 0.3])) == [
+        "0.20", "0.00", "0.30", "0.00"]
+
+
 def test_confusion_matrix_counts_weights_and_keeps_classes_that_never_occur():
     ax = plots.plot_confusion_matrix(torch.tensor([0, 1]), torch.tensor([0, 0]),
                                      class_names=["normal", "fraud", "other"],
@@ -58,7 +71,7 @@ def test_confusion_matrix_counts_weights_and_keeps_classes_that_never_occur():
 
 
 @pytest.mark.parametrize(("call", "says"), [
-    (lambda: plots.plot_confusion_matrix(Y, TOLD + 0.3), "y_pred holds 0.3.*threshold"),
+    (lambda: plots.plot_confusion_matrix(Y, TOLD + 0.3), "y_pred must hold .*threshold"),
     (lambda: plots.plot_confusion_matrix(Y, TOLD, normalize="rows"), "normalize is 'rows'"),
     (lambda: plots.plot_confusion_matrix(Y, TOLD, class_names=["a", "b"]), "class 2 has no name"),
     (lambda: plots.plot_pr_curve([0, 0], [0.1, 0.2]), "no positive"),
@@ -162,6 +175,7 @@ def test_looks_differ_in_dash_and_in_grey():
 
 def test_show_gives_picture_sentence_and_alternative_text(monkeypatch):
     shown = []
+    monkeypatch.setattr("IPython.get_ipython", object)
     monkeypatch.setattr("IPython.display.display", lambda *a, **k: shown.append((a, k)))
     figure, ax = plt.subplots()
     plots.show(ax, "A figure that   shows nothing.")

@@ -1,14 +1,17 @@
 """The loop trains what it says, counts samples and not batches, and loses nothing on the way."""
 
 import copy
+import math
+from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
 from sklearn.metrics import accuracy_score, log_loss
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
+from course_utils.losses import soft_f1_loss
 from course_utils.training import TensorLoader, evaluate, fit, predict
 
 CPU = torch.device("cpu")
@@ -137,11 +140,12 @@ def test_an_interrupt_keeps_what_was_learned(rows, when):
     def loss_then_ctrl_c(logits, target):
         nonlocal calls
         calls += 1
-        if calls == {"training": 11, "validation": 14}[when]:  # 4 batches to train, 4 to validate
+        if calls == {"training": 8, "validation": 10}[when]:  # an epoch calls 4 times, then once
             raise KeyboardInterrupt
         return F.cross_entropy(logits, target)
 
-    model, history = trained(rows, loss_fn=loss_then_ctrl_c, epochs=9)
+    with pytest.warns(RuntimeWarning, match="interrupted in epoch 2"):
+        model, history = trained(rows, loss_fn=loss_then_ctrl_c, epochs=9)
     reference, _ = trained(rows, epochs=1)
     assert history.ended == "interrupted in epoch 2"
     assert len(history.frame) == history.best_epoch == 1
@@ -192,12 +196,70 @@ def test_predict_needs_no_targets(rows):
 
 
 def test_the_plateau_scheduler_sees_the_monitored_column(rows):
+    """The score never improves, so the rate falls each epoch, while the validation loss does."""
     model = network()
-    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, factor=0.5)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.4)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode="max", patience=0,
+                                                           factor=0.5)
     _, history = trained(rows, model=model, optimizer=optimizer, scheduler=scheduler,
-                         metrics={"loss": lambda seen: 1.0}, epochs=4)
-    assert history.frame.lr.tolist() == [1.0, 1.0, 0.5, 0.25]
+                         metrics={"score": lambda seen: 1.0}, monitor="val_score", epochs=4)
+    assert history.frame.val_loss.is_monotonic_decreasing
+    assert history.frame.lr.tolist() == [0.4, 0.4, 0.2, 0.1]
+
+
+def test_of_equal_epochs_the_first_is_kept_and_nan_is_never_best(rows):
+    scores = iter([math.nan, 0.5, 0.5, math.nan])
+    _, history = trained(rows, metrics={"score": lambda seen: next(scores)}, monitor="val_score",
+                         epochs=4)
+    assert history.best_epoch == 2
+
+
+def test_the_loss_does_not_depend_on_the_batches_even_where_it_is_no_mean(rows):
+    model = network()
+    losses = [evaluate(model, TensorLoader(*rows, batch_size=size), soft_f1_loss).loss
+              for size in (1, 7, 103)]
+    assert losses == pytest.approx([losses[0]] * 3, rel=1e-6)
+
+
+def test_training_wakes_dropout_and_evaluation_gives_each_module_its_mode_back(rows):
+    model = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 2))
+    model.eval()
+    modes = []
+    model[2].register_forward_hook(lambda module, *_: modes.append(module.training))
+    trained(rows, model=model, epochs=1)
+    assert modes == 4 * [True] + 4 * [False]
+    model[1].eval()
+    predict(model, [rows])
+    assert [module.training for module in model] == [True, False, True, True]
+
+
+def test_a_batch_of_weight_zero_teaches_nothing_and_breaks_nothing(rows):
+    x, y = rows
+    model = network()
+    none = partial(F.cross_entropy, reduction="none")
+    batches = [(x[:50], y[:50], torch.ones(50)), (x[50:], y[50:], torch.zeros(53))]
+    history = fit(model, batches, batches, loss_fn=none, epochs=2, device="cpu", progress=False,
+                  optimizer=torch.optim.SGD(model.parameters(), lr=0.1))
+    assert history.ended == "finished"
+    assert history.frame.val_loss[2] == pytest.approx(evaluate(model, batches[:1], none).loss)
+
+
+def test_a_stream_of_unknown_length_can_be_trained_on(rows):
+    class Stream(IterableDataset):
+        def __iter__(self):
+            return iter(zip(*rows, strict=True))
+
+    _, history = trained(rows, val_loader=DataLoader(Stream(), batch_size=50))
+    assert len(history.frame) == 3
+
+
+@pytest.mark.parametrize(("shape", "says"), [
+    (nn.Linear(2, 1), r"logits of shape \(32, 1\).*nn.Flatten\(0\)"),
+    (nn.Sequential(nn.Linear(2, 4), nn.Unflatten(1, (2, 2))), r"give one a sample, \(32, 2\)"),
+])
+def test_logits_of_an_odd_shape_are_refused_before_they_broadcast(rows, shape, says):
+    with pytest.raises(ValueError, match=says):
+        trained(rows, model=shape)
 
 
 def test_tensor_loader_gives_each_sample_once_in_a_new_order():
@@ -215,13 +277,19 @@ def test_tensor_loader_gives_each_sample_once_in_a_new_order():
 def test_a_bar_is_drawn_and_ends_with_the_last_epoch(rows, capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     trained(rows, progress=True)
-    assert "12/12" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "12/12" in said
+    assert "epoch 3: val_loss" in said
 
 
 @pytest.mark.parametrize(("options", "says"), [
     (dict(epochs=0), "epochs is 0"),
     (dict(monitor="val_f1"), "monitor is 'val_f1'; the columns are .*val_accuracy"),
+    (dict(val_loader=None, monitor="val_accuracy"), "monitor is 'val_accuracy'"),
+    (dict(metrics={"accuracy": lambda seen: 7.0}), "accuracy are there already"),
     (dict(val_loader=[]), "no batch"),
+    (dict(val_loader=TensorLoader(torch.empty(0, 2), torch.empty(0))), "no batch"),
+    (dict(device="gpu"), "device is 'gpu'"),
 ])
 def test_bad_arguments_are_named(rows, options, says):
     with pytest.raises(ValueError, match=says):

@@ -112,7 +112,8 @@ class Number(Exercise):
                     self.otherwise)
 
     def _is(self, given: float, value: float) -> bool:
-        return abs(given - value) <= self.within * abs(value) + (1e-9 if value == 0 else 0)
+        close = abs(given - value) <= self.within * abs(value) + (1e-9 if value == 0 else 0)
+        return given == value or close  # inf - inf is no number
 
 
 @dataclass(frozen=True, kw_only=True)
