@@ -122,6 +122,7 @@ parts = data.split(fractions=(0.6, 0.2, 0.2), seed=0)
 train_part, val_part = parts.train, parts.val
 raw = torch.tensor(data.raw_features.to_numpy(), dtype=torch.float32)
 
+# %%
 def posted_network():
     return nn.Sequential(nn.Linear(29, 16), nn.ReLU(), nn.Linear(16, 8), nn.ReLU(),
                          nn.Linear(8, 1), nn.Sigmoid(), nn.Flatten(0))
@@ -165,6 +166,7 @@ def alarms(model, part):
     with torch.no_grad():
         return (model(raw[part.raw_index]) >= 0.5).long()
 
+# %%
 fig, axes = plt.subplots(1, 2, figsize=(9.5, 4))
 for ax, gamma, name in zip(axes, [0, 4], ["BCE", "focal loss, gamma 4"], strict=True):
     told = alarms(train_as_posted(gamma, seed=0), val_part)
@@ -192,6 +194,7 @@ plots.show(fig, "The demo as posted, seed 0, on its validation part: BCE on the 
 def f1(model, part):
     return f1_score(part.y, alarms(model, part), sample_weight=part.weight, zero_division=0)
 
+# %%
 with runtime.Progress("training as posted", total=20, unit="networks") as bar:
     as_posted = {}
     for gamma in [0, 4]:
@@ -283,6 +286,7 @@ losses = {
     "focal, gamma 2": partial(sigmoid_focal_loss, gamma=2.0, reduction="none"),
 }
 
+# %%
 def network():
     return nn.Sequential(nn.Linear(29, 16), nn.ReLU(), nn.Linear(16, 8), nn.ReLU(),
                          nn.Linear(8, 1), nn.Flatten(0))
@@ -297,6 +301,7 @@ def train_loader(seed):
     return TensorLoader(t.x, t.y, t.weight, batch_size=math.ceil(len(t) / 120), shuffle=True,
                         generator=torch.Generator().manual_seed(seed))
 
+# %%
 val = [(parts.val.x, parts.val.y, parts.val.weight)]
 adam = partial(torch.optim.Adam, lr=3e-3, fused=True)
 
@@ -366,6 +371,7 @@ def scores(key):
         "mean p": (weight * p).sum() / weight.sum(),
     }
 
+# %%
 result = pd.DataFrame({key: scores(key) for key in runs}).T
 result.index.names = ["loss", "seed"]
 by_loss = result.groupby("loss")
@@ -423,6 +429,7 @@ def is_dead(model, x):
         second = model[2:4](first)
     return (first == 0).all(dim=1) | (second == 0).all(dim=1)
 
+# %%
 frauds = parts.val.x[parts.val.y == 1]
 
 def look_inside(model, seen):
@@ -431,6 +438,7 @@ def look_inside(model, seen):
             "dead share of frauds": is_dead(model, frauds).double().mean().item(),
             "most common answer": told.mode()[0]}
 
+# %%
 inside = pd.DataFrame({key: look_inside(run[0], run[3]) for key, run in runs.items()}).T
 inside.round(2)
 
@@ -450,6 +458,7 @@ def rewarded(key):
     return {"share of frauds there": share, "rewarded": belief(losses[key[0]], share).item(),
             "said": inside.loc[key, "most common answer"]}
 
+# %%
 pd.DataFrame({key: rewarded(key) for key in failed}).T.round(2)
 
 # %% [markdown]
@@ -531,6 +540,7 @@ def train_with_prior_bias(seed, name="cross entropy"):
         epochs=8, device="cpu", progress=False)
     return look_inside(model, evaluate(model, val, losses[name]))
 
+# %%
 with runtime.Progress("training with a prior bias", total=5, unit="networks") as bar:
     mended = {}
     for seed in range(5):
