@@ -368,7 +368,7 @@ def bench(*names: str) -> int:
     if unknown:
         sys.exit(f"There is no benchmark {unknown[0]!r}: use {', '.join(known)}.")
     os.environ["OMP_NUM_THREADS"] = "1"
-    return max(call([sys.executable, known[name]], cwd=ROOT) for name in names or known)
+    return max(call([sys.executable, known[name]]) for name in names or known)
 
 
 COMMANDS = {"run": run, "regenerate": regenerate, "test": test, "bench": bench}
