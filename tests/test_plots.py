@@ -218,3 +218,33 @@ def test_reliability_of_classes_counts_right_answers():
     np.testing.assert_allclose(ax.get_lines()[0].get_ydata(), [0, 1])  # stated 0.7, then 0.8
     several = plots.plot_reliability(torch.tensor([0, 0]), [prob, prob])
     np.testing.assert_allclose(several.get_lines()[0].get_ydata(), [0, 1])
+
+
+def draw_line(slope, ax):
+    ax.plot([0, 1], [0, slope])
+
+
+def test_explore_gives_a_live_slider_and_a_still_picture(monkeypatch):
+    import ipywidgets
+    boxes, shown = [], []
+    make_box = ipywidgets.VBox
+    monkeypatch.setattr(ipywidgets, "VBox", lambda parts: boxes.append(parts) or make_box(parts))
+    monkeypatch.setattr("IPython.get_ipython", object)
+    monkeypatch.setattr("IPython.display.display", lambda *a, **k: shown.append(a[0]))
+    plots.explore(draw_line, "A line for three slopes.", slope=(2.0, 0.0, 4.0, 0.5))
+    (slider, image), = boxes
+    assert (slider.value, slider.min, slider.max, slider.step) == (2.0, 0.0, 4.0, 0.5)
+    before = image.value
+    slider.value = 3.0
+    assert image.value != before
+    assert base64.b64decode(shown[0]["image/png"]).startswith(b"\x89PNG")
+    assert "model_id" in shown[0]["application/vnd.jupyter.widget-view+json"]
+    assert shown[1].data == "*A line for three slopes.*"
+    assert plt.get_fignums() == []
+
+
+def test_explore_names_a_slider_that_cannot_be():
+    with pytest.raises(ValueError, match=r"slope is 5; its slider runs from 0 to 4"):
+        plots.explore(draw_line, "A line.", slope=(5, 0, 4, 1))
+    with pytest.raises(ValueError, match="at least one slider"):
+        plots.explore(draw_line, "A line.")
