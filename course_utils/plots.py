@@ -131,7 +131,7 @@ def explore(draw: Callable[..., Axes], sentence: str, *, frames: int = 3,
 
     first, (_, lowest, highest, _) = next(iter(sliders.items()))
     with plt.style.context(STYLE):
-        figure, axes = plt.subplots(1, frames, figsize=(4.2 * frames, 3.8), sharey=True,
+        figure, axes = plt.subplots(1, frames, figsize=(3.7 * frames, 3.5), sharey=True,
                                     squeeze=False)
         for ax, value in zip(axes[0], np.linspace(lowest, highest, frames), strict=True):
             draw(**(values | {first: float(value)}), ax=ax)
