@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -25,8 +26,9 @@ def focal_in_float64(logits, target, gamma):
     """The others' probabilities, summed; in float64, which has digits to spare."""
     z = logits.double()
     others = torch.ones_like(z).scatter(1, target[:, None], 0.0)
-    missing = (torch.softmax(z, 1) * others).sum(1)
-    return missing**gamma * -torch.log1p(-missing)
+    prob = torch.softmax(z, 1)
+    missing = (prob * others).sum(1)
+    return missing**gamma * torch.log1p(missing / prob.gather(1, target[:, None])[:, 0])
 
 
 def focal_of_pairs(logits, target, gamma):
@@ -43,11 +45,11 @@ def weighted_by_nll(logits, target, weight):
 
 
 DIFFERENTLY = {
-    "q1": [25, 25.0, torch.tensor(25.0)],
+    "q1": [25, 25.0, torch.tensor(25.0), torch.tensor([[25.0]]), np.array(25.0), np.array([25])],
     "q2": [-0.298, -0.25 * (0.5 + math.log(2))],
     "q3": [undo_by_odds, undo_by_autograd],
     "q4": [0.75, 3 / 4],
     "q5": [focal_in_float64, focal_of_pairs],
-    "q6": ["The gradient ", "THE GRADIENT"],
+    "q6": ["The gradient ", "THE GRADIENT", "gradient", "'the gradient'."],
     "q7": [weighted_by_nll],
 }

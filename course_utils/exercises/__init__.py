@@ -12,6 +12,7 @@ to its end.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
@@ -102,8 +103,9 @@ class Number(Exercise):
     otherwise: str = "not the number; a hint may help"
 
     def _fault(self, given: Any) -> str:
-        if isinstance(given, Tensor) and given.numel() == 1:
-            given = given.item()
+        if hasattr(given, "item"):  # a tensor or an array; of one element, a number
+            with suppress(Exception):
+                given = given.item()
         if not isinstance(given, Real) or isinstance(given, bool):
             return f"the answer is a number, and this is a {type(given).__name__}"
         if self._is(given, self.value):
@@ -132,7 +134,9 @@ class Choice(Exercise):
         options = sorted([self.right, *self.replies])
         if not isinstance(given, str):
             return f'the answer is one of {", ".join(options)}, in quotes'
-        given = given.strip().lower()
+        given = given.strip(" .\"'\n").lower()
+        if given not in options and f"the {given}" in options:
+            given = f"the {given}"
         if given == self.right:
             return ""
         return self.replies.get(given, f"{given!r} is none of {', '.join(options)}")

@@ -62,13 +62,15 @@ def undo(p, gamma):
 """,
     why="No data needed: the loss itself says how it bends the truth. 0.31 becomes 0.10 again.",
     reference=lambda p, gamma: _undo(p, gamma).detach(),  # nobody differentiates it
-    cases=[(torch.tensor([0.05, 0.3075, 0.5, 0.7, 0.99]), 2.0),
-           (torch.tensor([0.2, 0.6]), 0.0), (torch.tensor([0.4]), 5.0)],
+    cases=[(torch.tensor([0.05, 0.3075, 0.5, 0.7, 0.99], dtype=torch.float64), 2.0),
+           (torch.tensor([0.2, 0.6], dtype=torch.float64), 0.0),
+           (torch.tensor([0.4], dtype=torch.float64), 5.0)],
     mistakes=[
         ("mirrored: this is the share of the negatives, 1 - eta",
          lambda p, g: 1 - _undo(p, g)),
         ("this is the ratio eta / (1 - eta), the odds; turn it into a share",
          lambda p, g: _pull(1 - p, g) / _pull(p, g)),
+        ("this is the odds turned over", lambda p, g: _pull(p, g) / _pull(1 - p, g)),
         ("your pulls leave out the change of the factor, the term gamma p ln p",
          lambda p, g: p ** (g + 1) / (p ** (g + 1) + (1 - p) ** (g + 1))),
         ("you balance the losses; an optimum is where the slopes cancel",
@@ -84,6 +86,7 @@ q4 = Number(
     answer="eta_at_half = 0.75",
     why="At one half only the weights differ: 0.25 eta = 0.75 (1 - eta), so eta = 1 - alpha.",
     value=0.75,
+    within=0.03,  # read off a figure
     mistakes={
         0.25: "the other way round: alpha = 0.25 weighs positives *less*, so it takes more of them",
         0.5: "true without alpha; here a positive weighs a third of a negative",
@@ -132,7 +135,9 @@ def focal_from_logits(logits, target, gamma):
     why="No probability close to 1 is ever subtracted from 1, so no digit is lost.",
     reference=_each,
     cases=[(_mixed, _target, 2.0), (_easy, _target, 2.0), (_mixed, _target, 0.0),
-           (_mixed, _target, 0.5), (_mixed[:1], _target[:1], 5.0)],
+           (_mixed, _target, 0.5), (_mixed[:1], _target[:1], 5.0),
+           (torch.tensor([[0.0, 200.0, 1.0]]), torch.tensor([0]), 2.0),
+           (torch.tensor([[40.0, 0.0, 1.0]]), torch.tensor([0]), 0.5)],
     absolute=1e-35,
     mistakes=[
         ("right for hard samples; for easy ones log_softmax and 1 - p_t have lost all digits: "
