@@ -27,6 +27,11 @@ def smooth_others_in_a_loop(logits, target, eps):
     return total / len(logits)
 
 
+def kl_by_logsumexp(logits, q):
+    log_p = logits - logits.logsumexp(dim=1, keepdim=True)
+    return (q * (q.log() - log_p)).sum() / len(q)
+
+
 def kl_by_cross_entropy(logits, q):
     return F.cross_entropy(logits, q) + torch.xlogy(q, q).sum(dim=1).mean()
 
@@ -35,9 +40,9 @@ DIFFERENTLY = {
     "q1": [lambda eps, K: eps / (1 - 1 / K), lambda eps, K: eps + eps / (K - 1)],
     "q2": [smooth_others_by_torch, smooth_others_by_parts, smooth_others_in_a_loop],
     "q3": [0.588, torch.tensor(0.5876)],
-    "q4": [2.83, math.log(0.85) - math.log(0.05)],
+    "q4": [2.83, 2.8, math.log(0.85) - math.log(0.05)],
     "q5": ["Sum", " sum "],
-    "q6": [kl_by_cross_entropy,
+    "q6": [kl_by_cross_entropy, kl_by_logsumexp,
            lambda z, q: F.kl_div(z.log_softmax(1), q, reduction="sum") / len(z)],
     "q7": [0.2, torch.tensor(0.2)],
     "q8": ["T below 1", "t BELOW 1 "],

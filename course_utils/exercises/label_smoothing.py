@@ -11,6 +11,8 @@ from . import Choice, Function, Number
 _logits = torch.tensor([[2.0, 0.0, -1.0, 0.5], [0.0, 3.0, 1.0, -2.0], [1.0, 1.0, 0.0, 0.0]])
 _target = torch.tensor([0, 2, 3])
 _two = torch.tensor([[0.5, -0.5], [-30.0, 30.0]])
+_far = torch.tensor([[-300.0, 300.0]])  # its softmax underflows: exactly 0 and 1
+_UNDERFLOW = "softmax and then log gives ln 0 for far logits: use log_softmax"
 
 
 def _entropy(*target: float) -> float:
@@ -43,8 +45,12 @@ def for_torch(eps, K):
 
 def _smoothed(logits: Tensor, target: Tensor, true: float, other: float) -> Tensor:
     """The mean cross entropy against ``true`` for the target's class and ``other`` elsewhere."""
-    q = torch.full_like(logits, other).scatter(1, target[:, None], true)
-    return -(q * F.log_softmax(logits, dim=1)).sum(dim=1).mean()
+    return _against(F.log_softmax(logits, dim=1), target, true, other)
+
+
+def _against(log_p: Tensor, target: Tensor, true: float, other: float) -> Tensor:
+    q = torch.full_like(log_p, other).scatter(1, target[:, None], true)
+    return -(q * log_p).sum(dim=1).mean()
 
 
 q2 = Function(
@@ -60,8 +66,10 @@ def smooth_others(logits, target, eps):
     why="It is also F.cross_entropy(..., label_smoothing=eps * K / (K - 1)).",
     reference=lambda z, t, eps: _smoothed(z, t, 1 - eps, eps / (z.shape[1] - 1)),
     cases=[(_logits, _target, 0.1), (_logits[:1], _target[:1], 0.3),
-           (_two, torch.tensor([0, 1]), 0.2)],
+           (_two, torch.tensor([0, 1]), 0.2), (_far, torch.tensor([0]), 0.2)],
     mistakes=[
+        (_UNDERFLOW, lambda z, t, eps: _against(torch.softmax(z, dim=1).log(), t, 1 - eps,
+                                                eps / (z.shape[1] - 1))),
         ("this is torch's convention, eps/K over all classes; here the true class keeps 1 - eps",
          lambda z, t, eps: F.cross_entropy(z, t, label_smoothing=eps)),
         ("your target does not sum to 1: 1 - eps goes with eps/(K - 1) for the others, not eps/K",
@@ -102,6 +110,7 @@ q4 = Number(
     answer="gap = math.log(0.85 / 0.05)",
     why="ln 17 = 2.833. Plain cross entropy has no such end: its gap grows as long as we train.",
     value=math.log(17),
+    within=0.02,
     mistakes={
         17.0: "that is the ratio of the probabilities; logits differ by its logarithm",
         math.log(0.85 / 0.15): "that is against the three others together; the gap is against one",
@@ -116,10 +125,11 @@ q5 = Choice(
     hints=["Add up what the target gives to the four classes.",
            "0.9 + 3 * 0.1. What must a target sum to?"],
     answer='bug = "sum"',
-    why="The target sums to 1.3. Divided by its sum it is (0.69, 0.08, 0.08, 0.08) * 1.3: the "
-        "model ends at p = 0.69 instead of 0.925, a smoothing far stronger than its name says.",
+    why="The target sums to 0.9 + 3 * 0.1 = 1.2: it is 1.2 times (0.75, 0.08, 0.08, 0.08). The "
+        "model ends at p = 0.75 instead of 0.9, a smoothing far stronger than its name says.",
     right="sum",
     replies={
+        "full_like": "nearly: that line makes it wrong; what does the target then sum to?",
         "log": "F.log_softmax gives natural logarithms and is safe for any logits",
         "scatter": "scatter puts 1 - eps at the true class of each row, as it should",
         "gradient": "q needs no gradient, and the logits get theirs through log_softmax",
@@ -143,9 +153,10 @@ def kl_loss(logits, q):
 """,
     why="It is cross entropy against q minus the entropy of q: another value, the same gradient.",
     reference=lambda z, q: _kl(F.log_softmax(z, dim=1), q),
-    cases=[(_logits, _q), (_logits[:1], _q[:1])],
+    cases=[(_logits, _q), (_logits[:1], _q[:1]), (torch.tensor([[300.0, 0, 0, -300]]), _q[:1])],
     absolute=1e-6,  # KL is a difference of near-equal numbers
     mistakes=[
+        (_UNDERFLOW, lambda z, q: _kl(torch.softmax(z, dim=1).log(), q)),
         ('still a mean over samples and classes: reduction="batchmean" divides by N only',
          lambda z, q: _kl(F.log_softmax(z, dim=1), q) / z.shape[1]),
         ("F.kl_div takes log-probabilities first; it cannot know that these are probabilities",
@@ -157,7 +168,7 @@ def kl_loss(logits, q):
         ('a sum over the samples; reduction="batchmean" divides by N',
          lambda z, q: _kl(F.log_softmax(z, dim=1), q) * len(z)),
         ("the roles are swapped: this is KL of q from p, weighted by the model's own p",
-         lambda z, q: _kl(q.log(), torch.softmax(z, dim=1))),
+         lambda z, q: F.kl_div(q.log(), torch.softmax(z, dim=1), reduction="batchmean")),
         ("this is the cross entropy against q, which has the right gradient; KL also subtracts the "
          "entropy of q",
          lambda z, q: F.cross_entropy(z, q)),
@@ -177,6 +188,7 @@ q7 = Number(
         0.23 / 0.9: "the eps/2 is still in it: subtract it before you divide",
         (0.23 - 0.1) / 0.9: "of two classes each gets eps/2 = 0.05, not eps",
         0.23 - 0.05: "now divide by 1 - eps",
+        0.13 / 0.8: "that undoes the convention of the others; torch's two classes get eps/2 each",
     },
 )
 
@@ -185,7 +197,8 @@ q8 = Choice(
            "It is right more often than it says. Logits divided by a T below 1 get larger."],
     answer='cure = "T below 1"',
     why="The model is under-confident: right more often than it says. T < 1 sharpens every answer, "
-        "moves no decision, and is fitted on validation data in a second.",
+        "moves no decision, and is fitted on validation data in a second. What smoothing did for "
+        "the decisions stays.",
     right="t below 1",
     replies={
         "t above 1": "that softens the answers; this model already says less than it could",
