@@ -197,8 +197,9 @@ def soft_f1_loss(
 
         1 - F = (beta^2 fn + fp) / ((1 + beta^2) tp + beta^2 fn + fp).
 
-    With certain predictions it is one minus scikit-learn's ``fbeta_score``. It is no sum over
-    samples: its value on a batch is not an unbiased estimate of its value on the data.
+    With certain predictions it is one minus scikit-learn's ``fbeta_score``, if every predicted
+    class also occurs in ``target``. It is no sum over samples: its value on a batch is not an
+    unbiased estimate of its value on the data.
 
     Args:
         logits: with integer classes ``(N, C)`` or ``(N, C, d1, ...)`` (softmax); with 0/1 targets

@@ -97,6 +97,7 @@ def _f_beta_loss(tp: Tensor, fn: Tensor, fp: Tensor, recall: float, precision: f
 
 
 _one_logit = torch.tensor([1.0, -2.0, 0.3, -0.4, 2.0])
+_sure = torch.tensor([7.0, -6.0, 0.3, -7.0, 6.0])
 _two = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0])
 
 q4 = Function(
@@ -113,7 +114,7 @@ def soft_f_beta(logits, y, beta):
         "beta = 1 the mistake cannot be seen, which is how it survives.",
     reference=lambda z, y, beta: soft_f1_loss(z, y, average="binary", beta=beta),
     cases=[(_one_logit, _two, 2.0), (_one_logit, _two, 0.5), (_one_logit, _two, 1.0),
-           (_one_logit, 1 - _two, 3.0)],
+           (_one_logit, 1 - _two, 3.0), (_sure, _two, 2.0)],
     absolute=1e-6,
     mistakes=[
         ("unchanged: beta squared weighs the false alarms, so beta = 2 favours precision",
@@ -126,6 +127,9 @@ def soft_f_beta(logits, y, beta):
          lambda z, y, b: 1 - _f_beta_loss(*_counts(z, y), b**2, 1)),
         ("the misses are weighed, but the hits still by 2: they must count 1 + beta squared",
          lambda z, y, b: (lambda tp, fn, fp: (b**2 * fn + fp) / (2 * tp + b**2 * fn + fp))(
+             *_counts(z, y))),
+        ("beta squared must weigh the misses both above and below; you changed only the numerator",
+         lambda z, y, b: (lambda tp, fn, fp: (b**2 * fn + fp) / ((1 + b**2) * tp + fn + b**2 * fp))(
              *_counts(z, y))),
     ],
 )
@@ -199,6 +203,7 @@ q8 = Number(
     answer="cut = 2 * 17 / (30 + 24) / 2",
     why="F* = 34/54 = 0.63, so the cut is 0.31: the group at 0.4 is in, the one at 0.1 is out.",
     value=17 / 54,
+    within=0.02,
     mistakes={
         34 / 54: "that is F*; the cut is half of it",
         9 / 34: "half of 18/34, the F1 of the first group alone: the second one raises F1",
