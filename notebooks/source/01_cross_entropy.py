@@ -122,6 +122,10 @@ def logsumexp(z):
 
 logsumexp(z), torch.logsumexp(z, dim=0), logsumexp(z + 1000)
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **Teacher.** 8 minutes. Ask before the `nan`: "does adding a constant matter?" Most say no, and are
+# right about the formula. Usual wrong answer to the first question: 3/6, logits taken for shares.
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2. How wrong is a probability?
 #
@@ -187,6 +191,11 @@ for p, printed in [(0.98, 0.00003508), (0.2, 0.44734)]:
 # large even so. A reader who compares 0.357 with them compares different units.
 #
 # From here on every loss is in nats.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **Teacher.** 7 minutes, and exercise 1.2. Let everybody guess the surprise of 0.7 before the cell.
+# Usual wrong answers: 0.3, which is $1 - p$, and 0.15, the calculator's log key. In the detective
+# case let pairs find the factor of ten themselves.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3. Cross entropy from logits
@@ -261,6 +270,10 @@ as_two = F.cross_entropy(torch.stack([torch.zeros(4), z], 1), y.long(), reductio
 print(f"largest difference to BCE {(bce(z, y) - theirs).abs().max():.0e}, "
       f"to cross entropy of (0, z) {(bce(z, y) - as_two).abs().max():.0e}")
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **Teacher.** 8 minutes, and exercise 1.1. Ask which side breaks first, a hopeless sample or a sure
+# one; nearly all say the hopeless one. Usual wrong answer: "float32 has seven digits, so 17 is safe".
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4. The gradient
 #
@@ -313,6 +326,10 @@ z.grad
 # Nearly zero: the sample that is most wrong teaches least. The sigmoid is flat out there and
 # squared error multiplies by its slope. Cross entropy's logarithm cancels exactly that.
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **Teacher.** 7 minutes, and exercise 1.4. Who gets pushed hardest? A usual wrong answer is "the
+# largest logit". Before the squared error ask for the sample that *should* teach most.
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 5. What does it make the model believe?
 #
@@ -353,6 +370,10 @@ for seed in range(5):
 # The answer is the share that was *drawn*. It scatters as draws do: the standard
 # deviation of a share of 1000 is $\sqrt{0.1 \cdot 0.9 / 1000} \approx 0.009$. The loss adds no
 # error of its own.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **Teacher.** 5 minutes. Ask for the scatter of 1000 draws before the cell; usual wrong answers are
+# 0.1 and 0.001. That the answer equals the drawn share is the point: the loss adds nothing.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6. Misconception: softmax twice
@@ -446,6 +467,10 @@ belief(as_binary(softmax_twice), [0.1, 0.2, 0.3, 0.5, 0.7, 0.9])
 # for what happens in three of four cases. The loss that never looks satisfied makes the most
 # reckless model.
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **Teacher.** 6 minutes, and exercise 1.3. Many think that the loss of a perfect answer must be 0; let
+# them compute the floor. For the belief nearly all guess "towards one half": it goes to the ends.
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7. Class weights
 #
@@ -500,6 +525,10 @@ p = torch.tensor(0.53)
 odds = p / (1 - p) / 10
 odds / (1 + odds)
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **Teacher.** 5 minutes, and exercises 1.5 and 1.6. Usual wrong answers: 1.0 (ten times 0.1) and
+# 0.1 ("the loss is still cross entropy"). Ask who would read 0.53 as "more likely than not".
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 8. The first loss, before the first step
 #
@@ -546,6 +575,10 @@ pd.DataFrame({"default": [first_loss(seed, False) for seed in range(5)],
 # By default the first loss scatters around $\ln 2 = 0.69$, as far as the random last layer takes
 # it; with the prior bias it is the entropy, whatever the seed. Notebook 07 shows what that spares a
 # network.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **Teacher.** 4 minutes. Ask for the first loss with two classes, then with 0.17 % frauds. Usual wrong
+# answer: "smaller, since nearly all are normal"; an untrained network does not know that yet.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 9. Exercises
@@ -609,10 +642,7 @@ ex.q6.check(unweight)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **Teacher.** Two lessons: sections 1 to 4 (30 minutes and 1.1, 1.2, 1.4), sections 5 to 8 (20
-# minutes and the rest). Ask before the `nan` of section 1: "does adding a constant matter?" Most
-# say no, and are right about the formula. Ask before section 4 who gets pushed hardest; a usual
-# wrong answer is "the largest logit". Section 6: many think the loss must reach 0; let them compute
-# the floor.
+# minutes and the rest). `check` names the mistake; ask the pair to explain it before they mend it.
 
 # %% [markdown]
 # ## What to remember
