@@ -123,8 +123,9 @@ def logsumexp(z):
 logsumexp(z), torch.logsumexp(z, dim=0), logsumexp(z + 1000)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 8 minutes. Ask before the `nan`: "does adding a constant matter?" Most say no, and are
-# right about the formula. Usual wrong answer to the first question: 3/6, logits taken for shares.
+# **Teacher.** 8 minutes. Ask before the `nan`: "does adding a constant matter?" Most say no, and
+# are right about the formula. Usual wrong answer to the first question: 3/6, logits taken for
+# shares.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2. How wrong is a probability?
@@ -272,7 +273,8 @@ print(f"largest difference to BCE {(bce(z, y) - theirs).abs().max():.0e}, "
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **Teacher.** 8 minutes, and exercise 1.1. Ask which side breaks first, a hopeless sample or a sure
-# one; nearly all say the hopeless one. Usual wrong answer: "float32 has seven digits, so 17 is safe".
+# one; nearly all say the hopeless one. Usual wrong answer: "float32 has seven digits, so 17 is
+# safe".
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4. The gradient
@@ -468,8 +470,9 @@ belief(as_binary(softmax_twice), [0.1, 0.2, 0.3, 0.5, 0.7, 0.9])
 # reckless model.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 6 minutes, and exercise 1.3. Many think that the loss of a perfect answer must be 0; let
-# them compute the floor. For the belief nearly all guess "towards one half": it goes to the ends.
+# **Teacher.** 6 minutes, and exercise 1.3. Many think that the loss of a perfect answer must be 0;
+# let them compute the floor. For the belief nearly all guess "towards one half": it goes to the
+# ends.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7. Class weights
@@ -577,8 +580,8 @@ pd.DataFrame({"default": [first_loss(seed, False) for seed in range(5)],
 # network.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 4 minutes. Ask for the first loss with two classes, then with 0.17 % frauds. Usual wrong
-# answer: "smaller, since nearly all are normal"; an untrained network does not know that yet.
+# **Teacher.** 4 minutes. Ask for the first loss with two classes, then with 0.17 % frauds. Usual
+# wrong answer: "smaller, since nearly all are normal"; an untrained network does not know that yet.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 9. Exercises
