@@ -14,13 +14,18 @@ from __future__ import annotations
 import copy
 import math
 import operator
+import os
+import pickle
+import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from . import runtime
 
@@ -128,7 +133,7 @@ class History:
     Attributes:
         rows: a dict per finished epoch.
         best_epoch: the epoch whose weights the model now has (``None``: no epoch was finished, or
-            there was nothing to choose by, and the model has its last weights).
+            there was nothing to choose by, and the model has those of the last one).
         ended: ``"finished"``, or a sentence on why it stopped before.
     """
 
@@ -151,87 +156,105 @@ def fit(
     *,
     loss_fn: LossFunction,
     optimizer: torch.optim.Optimizer,
-    scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
+    scheduler: LRScheduler | None = None,
     epochs: int,
     monitor: str = "val_loss",
     metrics: dict[str, Callable[[Evaluation], float]] | None = None,
+    patience: int | None = None,
+    max_grad_norm: float | None = None,
+    checkpoint: str | os.PathLike | None = None,
     device: torch.device | str | None = None,
     progress: bool = True,
 ) -> History:
-    """Train ``model`` and leave it with the weights of its best epoch.
+    """Train ``model`` and leave it with the weights of its best finished epoch.
 
     The train columns are measured while the weights move, as means over the batches' samples; the
     validation columns after the epoch, with fixed weights, from all samples at once. Ctrl-C or the
-    stop button ends the training, not the notebook: what has been learned so far is returned, with
-    a warning. So does a loss that is no longer finite.
+    stop button ends the training, not the notebook: the epochs finished so far are returned, with
+    a warning. So does a loss or a weight that is no longer finite.
 
     Args:
         model: gives logits ``(N,)`` or ``(N, C)``. It is moved to ``device`` and stays there, and
             ``model.train()`` is called before each epoch: a part that must not follow (a frozen
             BatchNorm) overrides its ``train``.
         train_loader: yields ``(inputs, target)`` or ``(inputs, target, weight)``.
-        val_loader: the same, or ``None``: then the last weights are kept, and ``metrics`` are not
+        val_loader: the same, or ``None``: then the last epoch is kept, and ``metrics`` are not
             measured.
         loss_fn: of ``(logits, target)``, the mean over the batch or one value a sample.
         optimizer: holds the parameters that shall move.
-        scheduler: stepped after every epoch (``ReduceLROnPlateau`` by ``monitor``).
-        epochs: passes over ``train_loader``, ``>= 1``.
+        scheduler: stepped after every epoch (``ReduceLROnPlateau`` by ``monitor``); those that
+            count batches, ``OneCycleLR`` and ``CyclicLR``, after every batch.
+        epochs: passes over ``train_loader``, ``>= 1``, those of the checkpoint included.
         monitor: the column that says which epoch is best: lowest if its name ends in ``loss``,
             else highest.
         metrics: further columns ``val_<name>``, each a function of the validation Evaluation.
+        patience: stop when so many epochs in a row, ``>= 1``, brought no better ``monitor``
+            (early stopping); ``None`` trains all ``epochs``.
+        max_grad_norm: scale a longer gradient of a batch down to this norm, ``> 0``.
+        checkpoint: a file to write after each epoch. If it is there already, training goes on
+            from it as if it had never stopped (on the CPU to the last bit), with the optimiser's
+            settings as they were; it is read with ``weights_only=True``, which runs no code.
         device: where to compute; ``None`` is :func:`course_utils.runtime.device`'s choice.
         progress: whether to draw a bar.
 
     Raises:
-        ValueError: ``epochs`` below 1, a loader without batches, an unknown ``monitor``, logits
-            that are neither ``(N,)`` nor ``(N, C)``, targets of another shape, weights with a loss
-            that is already a mean.
+        ValueError: an argument out of its range, a loader without batches, an unknown ``monitor``,
+            logits that are neither ``(N,)`` nor ``(N, C)``, targets of another shape, weights with
+            a loss that is already a mean, a checkpoint that is damaged or of another model.
     """
-    if epochs < 1:
-        raise ValueError(f"epochs is {epochs}; it must be at least 1")
-    metrics = metrics or {}
-    columns = ["train_loss", "train_accuracy"]
-    if val_loader is not None:
-        columns = ["val_loss", "val_accuracy", *(f"val_{name}" for name in metrics), *columns]
-    if len(set(columns)) < len(columns):
-        raise ValueError(f"metrics has {', '.join(metrics)}; loss and accuracy are there already")
+    columns = _columns(val_loader, metrics or {})
     if val_loader is None and monitor == "val_loss":
         monitor = "train_loss"
     if monitor not in columns:
         raise ValueError(f"monitor is {monitor!r}; the columns are {', '.join(columns)}")
+    _check_numbers(epochs, patience, max_grad_norm, val_loader)
     device = runtime.device(device)
     model.to(device)
-    history, best = History(monitor), None
-    steps = epochs * operator.length_hint(train_loader) or None
+    history, best, trouble = History(monitor), None, ""
+    each_batch = scheduler if isinstance(scheduler, OneCycleLR | CyclicLR) else None
+    saver = None if checkpoint is None else _Checkpoint(Path(checkpoint), monitor, model, optimizer,
+                                                        scheduler, train_loader)
+    if saver and saver.file.exists():
+        history.rows, best = saver.load()
+    done = len(history.rows)
+    steps = max(epochs - done, 0) * operator.length_hint(train_loader) or None
 
     with runtime.Progress("training", total=steps, unit="batches", show=progress) as bar:
         try:
-            for epoch in range(1, epochs + 1):
+            for epoch in range(done + 1, epochs + 1):
+                if patience is not None and best and epoch > best[0]["epoch"] + patience:
+                    history.ended = f"stopped: {patience} epochs without a better {monitor}"
+                    break
                 row = {"epoch": epoch, "lr": optimizer.param_groups[0]["lr"]}
-                row |= _train_one_epoch(model, train_loader, loss_fn, optimizer, bar)
-                if not math.isfinite(row["train_loss"]):
-                    history.ended = (f"the loss became {row['train_loss']} in epoch {epoch}: try a "
-                                     "lower learning rate, and look for nan in the inputs")
+                row |= _train_one_epoch(model, train_loader, loss_fn, optimizer, each_batch,
+                                        max_grad_norm, bar)
+                if not (math.isfinite(row["train_loss"]) and _is_finite(model)):
+                    trouble = (f"the loss or a weight became nan or infinite in epoch {epoch}: try "
+                               "a lower learning rate, and look for nan in the inputs")
                     break
                 if val_loader is not None:
                     seen = evaluate(model, val_loader, loss_fn)
                     row |= {"val_loss": seen.loss, "val_accuracy": seen.accuracy}
-                    row |= {f"val_{name}": float(metric(seen)) for name, metric in metrics.items()}
+                    row |= {f"val_{name}": float(metric(seen))
+                            for name, metric in (metrics or {}).items()}
                 history.rows.append(row)
-                if val_loader is not None and (best is None or _is_better(row, best[0], monitor)):
+                if best is None or val_loader is None or _is_better(row, best[0], monitor):
                     best = row, copy.deepcopy(model.state_dict())
-                if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+                if isinstance(scheduler, ReduceLROnPlateau):
                     scheduler.step(row[monitor])
-                elif scheduler is not None:
+                elif scheduler is not None and not each_batch:
                     scheduler.step()
                 bar.update(0, note=f"epoch {epoch}: {monitor} {row[monitor]:.4f}")
+                if saver:
+                    saver.save(history.rows, best)
         except KeyboardInterrupt:
-            history.ended = f"interrupted in epoch {epoch}"
+            trouble = f"interrupted in epoch {epoch}"
     if best is not None:
-        history.best_epoch = best[0]["epoch"]
         model.load_state_dict(best[1])
-    if history.ended != "finished":
-        warnings.warn(history.ended, RuntimeWarning, stacklevel=2)
+        history.best_epoch = None if val_loader is None else best[0]["epoch"]
+    if trouble:
+        history.ended = trouble
+        warnings.warn(trouble, RuntimeWarning, stacklevel=2)
     return history
 
 
@@ -270,8 +293,89 @@ def predict(model: nn.Module, loader: Iterable) -> Predictions:
     return Predictions(torch.cat(logits))
 
 
+def _columns(val_loader: Iterable | None, metrics: dict) -> list[str]:
+    columns = ["train_loss", "train_accuracy"]
+    if val_loader is not None:
+        columns = ["val_loss", "val_accuracy", *(f"val_{name}" for name in metrics), *columns]
+    if len(set(columns)) < len(columns):
+        raise ValueError(f"metrics has {', '.join(metrics)}; loss and accuracy are there already")
+    return columns
+
+
+def _check_numbers(epochs: int, patience: int | None, max_grad_norm: float | None,
+                   val_loader: Iterable | None) -> None:
+    if epochs < 1:
+        raise ValueError(f"epochs is {epochs}; it must be at least 1")
+    if patience is not None and patience < 1:
+        raise ValueError(f"patience is {patience}; it must be at least 1, or None for all epochs")
+    if patience is not None and val_loader is None:
+        raise ValueError(f"patience is {patience}, but there is no val_loader to judge an epoch by")
+    if max_grad_norm is not None and not max_grad_norm > 0:
+        raise ValueError(f"max_grad_norm is {max_grad_norm}; it must be above 0, or None")
+
+
+def _is_finite(model: nn.Module) -> bool:
+    return all(bool(parameter.isfinite().all()) for parameter in model.parameters())
+
+
+class _Checkpoint:
+    """The file from which ``fit`` goes on: everything that the next epoch depends on."""
+
+    def __init__(self, file: Path, monitor: str, model: nn.Module,
+                 optimizer: torch.optim.Optimizer, scheduler: LRScheduler | None,
+                 loader: Iterable) -> None:
+        self.file, self.monitor = file, monitor
+        if not self.file.parent.is_dir():
+            raise ValueError(f"checkpoint is {self.file}, but its folder does not exist; make it")
+        self.parts = {"model": model, "optimizer": optimizer}
+        self.parts |= {} if scheduler is None else {"scheduler": scheduler}
+        own = getattr(loader, "generator", None)  # what draws the order of the samples
+        self.generators = [torch.default_generator, *([] if own is None else [own])]
+
+    def save(self, rows: list[dict[str, float]], best: tuple[dict, dict] | None) -> None:
+        """Write beside the old file, then put the new one in its place: one of them is whole."""
+        state = {name: part.state_dict() for name, part in self.parts.items()}
+        state |= {"rows": rows, "best": best, "monitor": self.monitor,
+                  "rng": [g.get_state() for g in self.generators]}
+        try:
+            with tempfile.TemporaryDirectory(dir=self.file.parent, prefix=".part-") as folder:
+                new = Path(folder) / self.file.name
+                torch.save(state, new)
+                os.replace(new, self.file)
+        except (OSError, RuntimeError) as error:
+            warnings.warn(f"{self.file} could not be written ({_first_line(error)}); training goes "
+                          "on without it", RuntimeWarning, stacklevel=3)
+
+    def load(self) -> tuple[list[dict[str, float]], tuple[dict, dict]]:
+        """Bring model, optimiser, scheduler and generators to where they were."""
+        remedy = "delete it to start anew, or name another checkpoint"
+        try:
+            state = torch.load(self.file, map_location="cpu", weights_only=True)
+            rows, best, rng = state["rows"], state["best"], state["rng"]
+        except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, KeyError,
+                TypeError) as error:
+            raise ValueError(f"{self.file} is damaged or no checkpoint of fit; {remedy}") from error
+        if state["monitor"] != self.monitor:
+            raise ValueError(f"{self.file} was kept by {state['monitor']}, and monitor is "
+                             f"{self.monitor!r}; {remedy}")
+        try:
+            for name, part in self.parts.items():
+                part.load_state_dict(state[name])
+            for generator, was in zip(self.generators, rng, strict=True):
+                generator.set_state(was)
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise ValueError(f"{self.file} is of another model, optimiser, scheduler or loader "
+                             f"({_first_line(error)}); {remedy}") from error
+        return rows, best
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def _train_one_epoch(model: nn.Module, loader: Iterable, loss_fn: LossFunction,
-                     optimizer: torch.optim.Optimizer, bar: runtime.Progress) -> dict[str, float]:
+                     optimizer: torch.optim.Optimizer, scheduler: LRScheduler | None,
+                     max_grad_norm: float | None, bar: runtime.Progress) -> dict[str, float]:
     device, batches = _device_of(model), []
     model.train()
     for batch in loader:
@@ -280,7 +384,11 @@ def _train_one_epoch(model: nn.Module, loader: Iterable, loss_fn: LossFunction,
         loss, size = _mean_loss(loss_fn, logits, target, weight)
         optimizer.zero_grad()
         loss.backward()
+        if max_grad_norm is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm)
         optimizer.step()
+        if scheduler is not None:
+            scheduler.step()
         # No .item() here, for which a GPU would have to wait.
         right = Predictions(logits.detach()).decision == target
         batches.append((loss.detach(), torch.as_tensor(size), _mean(right.float(), weight)))

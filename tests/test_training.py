@@ -163,11 +163,202 @@ def test_a_loss_that_is_not_finite_ends_training_with_the_best_weights(rows):
         def __iter__(self):
             return iter(next(epochs))
 
-    with pytest.warns(RuntimeWarning, match="nan in epoch 2: try a lower learning rate"):
+    with pytest.warns(RuntimeWarning, match="infinite in epoch 2: try a lower learning rate"):
         history = fit(model, Loader(), [(x, y)], loss_fn=F.cross_entropy, epochs=5, device="cpu",
                       optimizer=torch.optim.SGD(model.parameters(), lr=0.1), progress=False)
     assert history.best_epoch == 1
     assert all(p.isfinite().all() for p in model.parameters())
+
+
+def test_without_validation_the_last_finite_weights_come_back(rows):
+    """A step of infinite length, after an epoch whose own loss was finite."""
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: [1, math.inf][epoch > 1])
+    with pytest.warns(RuntimeWarning, match="a weight became nan or infinite in epoch 3"):
+        fit(model, [rows], None, loss_fn=F.cross_entropy, optimizer=optimizer, epochs=5,
+            scheduler=scheduler, device="cpu", progress=False)
+    reference = network()
+    fit(reference, [rows], None, loss_fn=F.cross_entropy, epochs=2, device="cpu", progress=False,
+        optimizer=torch.optim.SGD(reference.parameters(), lr=0.1))
+    assert same_weights(model, reference)
+
+
+def same_weights(one, other):
+    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(),
+                                                 other.state_dict().values(), strict=True))
+
+
+def test_patience_counts_epochs_since_the_best(rows):
+    scores = iter([0.2, 0.5, 0.4, 0.6, 0.5, 0.6, 0.5, 0.7])
+    _, history = trained(rows, metrics={"score": lambda seen: next(scores)}, monitor="val_score",
+                         patience=3, epochs=8)
+    assert len(history.frame) == 7
+    assert history.best_epoch == 4
+    assert history.ended == "stopped: 3 epochs without a better val_score"
+
+
+def test_a_long_gradient_is_scaled_down_and_a_short_one_is_left_alone(rows):
+    start, clipped, free, wide = (network() for _ in range(4))
+    for model, limit in ((clipped, 0.01), (free, None), (wide, 1e6)):
+        fit(model, [rows], None, loss_fn=F.cross_entropy, epochs=1, device="cpu", progress=False,
+            optimizer=torch.optim.SGD(model.parameters(), lr=1.0), max_grad_norm=limit)
+
+    def step(model):
+        return nn.utils.parameters_to_vector(model.parameters()) - \
+            nn.utils.parameters_to_vector(start.parameters())
+
+    assert step(clipped).norm().item() == pytest.approx(0.01, rel=1e-3)
+    assert F.cosine_similarity(step(clipped), step(free), dim=0).item() == pytest.approx(1)
+    assert same_weights(free, wide)
+
+
+def test_one_cycle_steps_with_every_batch_and_step_lr_with_every_epoch(rows):
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    one_cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=12)
+    trained(rows, model=model, optimizer=optimizer, scheduler=one_cycle, epochs=3)  # 4 batches each
+    assert one_cycle.last_epoch == 12
+    step_lr = torch.optim.lr_scheduler.StepLR(optimizer, 7)
+    trained(rows, model=model, optimizer=optimizer, scheduler=step_lr, epochs=3)
+    assert step_lr.last_epoch == 3
+
+
+# --------------------------------------------------------------------------------- checkpoints
+
+
+SCHEDULERS = {
+    "none": lambda optimizer: None,
+    "step": lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, 2, gamma=0.5),
+    "plateau": lambda optimizer: torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0),
+    "one cycle": lambda optimizer: torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1,
+                                                                       total_steps=24),
+    "cosine": lambda optimizer: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 6),
+}
+
+
+def run(rows, epochs=6, *, checkpoint=None, scheduler="none", seed=0, loss_fn=F.cross_entropy,
+        lr=0.01, width=8, **options):
+    """Everything that has a state: dropout, batch norm, Adam, a scheduler, two shuffles."""
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(2, width), nn.BatchNorm1d(width), nn.Dropout(0.3),
+                          nn.Linear(width, 2))
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+    train = DataLoader(TensorDataset(*rows), batch_size=32, shuffle=True,
+                       generator=torch.Generator().manual_seed(1))
+    options = dict(val_loader=[rows], loss_fn=loss_fn, optimizer=optimizer, epochs=epochs,
+                   scheduler=SCHEDULERS[scheduler](optimizer), checkpoint=checkpoint, device="cpu",
+                   progress=False) | options
+    return model, fit(model, train, options.pop("val_loader"), **options)
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_stopping_and_going_on_equals_never_having_stopped(rows, tmp_path, scheduler):
+    file = tmp_path / "run.pt"
+    whole, history = run(rows, scheduler=scheduler)
+    run(rows, 2, checkpoint=file, scheduler=scheduler)
+    torch.manual_seed(99)  # another session has another state
+    resumed, again = run(rows, checkpoint=str(file), scheduler=scheduler, seed=5)
+    assert again.frame.equals(history.frame)
+    assert again.best_epoch == history.best_epoch
+    assert same_weights(whole, resumed)
+
+
+def test_an_interrupt_in_mid_epoch_loses_that_epoch_only(rows, tmp_path):
+    calls = 0
+
+    def loss_then_ctrl_c(logits, target):
+        nonlocal calls
+        calls += 1
+        if calls == 13:  # an epoch calls 4 times, then once
+            raise KeyboardInterrupt
+        return F.cross_entropy(logits, target)
+
+    with pytest.warns(RuntimeWarning, match="interrupted in epoch 3"):
+        run(rows, checkpoint=tmp_path / "run.pt", loss_fn=loss_then_ctrl_c)
+    whole, history = run(rows)
+    resumed, again = run(rows, checkpoint=tmp_path / "run.pt")
+    assert again.frame.equals(history.frame)
+    assert same_weights(whole, resumed)
+    assert [f.name for f in tmp_path.iterdir()] == ["run.pt"]
+
+
+def test_a_finished_checkpoint_is_not_trained_further(rows, tmp_path):
+    model, history = run(rows, 3, checkpoint=tmp_path / "run.pt")
+    again, more = run(rows, 3, checkpoint=tmp_path / "run.pt", seed=7)
+    assert more.frame.equals(history.frame)
+    assert same_weights(model, again)
+
+
+def test_patience_counts_across_a_resume(rows, tmp_path):
+    scores = iter([0.5, 0.4, 0.3, 0.2])
+    options = dict(metrics={"score": lambda seen: next(scores)}, monitor="val_score", patience=2,
+                   checkpoint=tmp_path / "run.pt")
+    run(rows, 2, **options)
+    _, history = run(rows, 9, **options)
+    assert len(history.frame) == 3
+    _, history = run(rows, 9, **options)
+    assert len(history.frame) == 3
+    assert history.ended.startswith("stopped: 2 epochs")
+
+
+class Payload:
+    """Would make a folder when unpickled by code that trusts the file."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        import os
+        return os.mkdir, (str(self.folder),)
+
+
+def test_a_file_that_runs_code_is_refused_unrun(rows, tmp_path):
+    torch.save({"model": Payload(tmp_path / "was_run")}, tmp_path / "run.pt")
+    with pytest.raises(ValueError, match="is damaged or no checkpoint of fit; delete it"):
+        run(rows, checkpoint=tmp_path / "run.pt")
+    assert not (tmp_path / "was_run").exists()
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda whole: whole[:len(whole) // 2], lambda whole: b"", lambda whole: b"no checkpoint",
+    lambda whole: whole[:-1000] + b"\0" * 1000,
+], ids=["half", "empty", "text", "zeros at the end"])
+def test_a_damaged_checkpoint_is_one_sentence_and_stays(rows, tmp_path, spoil):
+    file = tmp_path / "run.pt"
+    run(rows, 1, checkpoint=file)
+    file.write_bytes(spoil(file.read_bytes()))
+    spoiled = file.read_bytes()
+    with pytest.raises(ValueError, match=r"run.pt is damaged or no checkpoint.*delete it"):
+        run(rows, checkpoint=file)
+    assert file.read_bytes() == spoiled
+
+
+@pytest.mark.parametrize("other", [
+    dict(width=9), dict(scheduler="step"), dict(val_loader=None),
+], ids=["model", "scheduler", "validation"])
+def test_a_checkpoint_of_something_else_is_named(rows, tmp_path, other):
+    run(rows, 1, checkpoint=tmp_path / "run.pt")
+    with pytest.raises(ValueError, match=r"run\.pt (is of another|was kept by).*delete it"):
+        run(rows, checkpoint=tmp_path / "run.pt", **other)
+
+
+def test_a_full_disk_costs_the_checkpoint_and_not_the_training(rows, tmp_path, monkeypatch):
+    file = tmp_path / "run.pt"
+    run(rows, 1, checkpoint=file)
+    before = file.read_bytes()
+
+    def no_space(state, part):
+        part.write_bytes(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", no_space)
+    with pytest.warns(RuntimeWarning, match="No space left on device"):
+        model, history = run(rows, 3, checkpoint=file)
+    assert len(history.frame) == 3
+    assert same_weights(model, run(rows, 3)[0])
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_dropout_sleeps_in_evaluation_and_the_mode_comes_back(rows):
@@ -290,6 +481,10 @@ def test_a_bar_is_drawn_and_ends_with_the_last_epoch(rows, capsys, monkeypatch):
     (dict(val_loader=[]), "no batch"),
     (dict(val_loader=TensorLoader(torch.empty(0, 2), torch.empty(0))), "no batch"),
     (dict(device="gpu"), "device is 'gpu'"),
+    (dict(patience=0), "patience is 0"),
+    (dict(patience=2, val_loader=None), "patience is 2, but there is no val_loader"),
+    (dict(max_grad_norm=0.0), r"max_grad_norm is 0\.0"),
+    (dict(checkpoint="no/such/folder/run.pt"), "folder does not exist"),
 ])
 def test_bad_arguments_are_named(rows, options, says):
     with pytest.raises(ValueError, match=says):
