@@ -103,7 +103,7 @@ class Predictions:
     @property
     def decision(self) -> Tensor:
         """The likelier side: 0/1 of ``(N,)``, the class index of ``(N, C)``."""
-        return (self.logits > 0).long() if self.logits.dim() == 1 else self.logits.argmax(dim=1)
+        return _decide(self.logits).long()
 
 
 @dataclass(frozen=True)
@@ -389,16 +389,18 @@ def _train_one_epoch(model: nn.Module, loader: Iterable, loss_fn: LossFunction,
         optimizer.step()
         if scheduler is not None:
             scheduler.step()
+        right = _decide(logits.detach()) == target
         # No .item() here, for which a GPU would have to wait.
-        right = Predictions(logits.detach()).decision == target
-        batches.append((loss.detach(), torch.as_tensor(size), _mean(right.float(), weight)))
+        batches.append((loss.detach(), size, (right if weight is None else right * weight).sum()))
         bar.update(1)
     if not batches:
         raise ValueError("train_loader gave no batch; is its data set empty, or is it an iterator "
                          "that one pass has used up?")
     # By samples, not by batches, since the last batch may be smaller.
-    loss, size, accuracy = (torch.stack(c).cpu().double() for c in zip(*batches, strict=True))
-    return {"train_loss": float(_mean(loss, size)), "train_accuracy": float(_mean(accuracy, size))}
+    loss, size, right = (torch.stack([torch.as_tensor(value) for value in column]).cpu().double()
+                         for column in zip(*batches, strict=True))
+    return {"train_loss": float(_mean(loss, size)),
+            "train_accuracy": float(right.sum() / size.sum())}
 
 
 def _is_better(row: dict[str, float], best: dict[str, float], monitor: str) -> bool:
@@ -442,11 +444,15 @@ def _mean_loss(loss_fn: LossFunction, logits: Tensor, target: Tensor, weight: Te
                          f"{tuple(samples)}, and so with weights")
     loss = loss_fn(logits, target)
     if weight is None:
-        return (loss.mean() if loss.dim() else loss), len(target)
+        return (loss.mean() if loss.dim() else loss), target.numel()
     if not loss.dim():
         raise ValueError("the loader gives weights, but the loss is a mean already: make it return "
                          'one value a sample, with reduction="none"')
     return _mean(loss, weight), weight.sum()
+
+
+def _decide(logits: Tensor) -> Tensor:
+    return logits > 0 if logits.dim() == 1 else logits.argmax(dim=1)
 
 
 def _mean(values: Tensor, weight: Tensor | None) -> Tensor:
