@@ -1,0 +1,210 @@
+"""Exercises of notebook 05."""
+
+import copy
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from . import Choice, Function, Number
+
+q1 = Number(
+    hints=["The first round: the slope 2 (w - 3) = -4, and w becomes 1 + 0.4 = 1.4.",
+           "The second round adds the slope at 1.4 to what is there: -4 + 2 (1.4 - 3)."],
+    answer="gradient = -4 + 2 * (1.4 - 3)",
+    why="-4 - 3.2 = -7.2: the second step is more than twice as long as it should be.",
+    value=-7.2,
+    within=1e-3,
+    mistakes={
+        -3.2: "that is the slope at 1.4 alone; without zero_grad it is added to the first",
+        -8.0: "w has moved between the two: the second slope is taken at 1.4",
+        -4.0: "that is after the first round; the second adds its own",
+        7.2: "the sign: w lies left of 3, where the loss falls with growing w",
+        -5.6: "in the second round w is 1.4; you took 2.2, one step too far",
+    },
+)
+
+
+def _epoch_mean(means: Tensor, sizes: Tensor) -> Tensor:
+    filled = sizes > 0
+    return ((means * sizes)[filled].sum() / sizes.sum()).detach()
+
+
+_means = torch.tensor([0.5, 0.3, 0.2, 2.0])
+
+q2 = Function(
+    hints=["Each batch counts by its size: sum of means times sizes, over the sum of sizes.",
+           "0 times nan is nan: leave the empty batches out first, means[sizes > 0]."],
+    answer="""
+def epoch_mean(means, sizes):
+    filled = sizes > 0
+    return (means[filled] * sizes[filled]).sum() / sizes.sum()
+""",
+    why="Weighted by size it is the mean over all samples, however they were cut into batches.",
+    reference=_epoch_mean,
+    cases=[(_means, torch.tensor([64, 64, 64, 1])), (_means, torch.tensor([5, 5, 5, 5])),
+           (_means[:1], torch.tensor([3])),
+           (torch.tensor([0.5, float("nan"), 0.1]), torch.tensor([4, 0, 2]))],
+    tolerance=1e-5,
+    mistakes=[
+        ("right, but for the empty batch: 0 times nan is nan; leave it out before you add",
+         lambda m, s: ((m * s).sum() / s.sum()).detach()),
+        ("this is the mean of the batch means; the last batch of 1 counts as much as 64",
+         lambda m, s: m.mean().detach()),
+        ("the mean of the batch means, without the empty batch; but each must count by its size",
+         lambda m, s: m.nanmean().detach()),
+        ("this is the sum over all samples; divide by how many there are",
+         lambda m, s: (m * s)[s > 0].sum().detach()),
+        ("divide by the number of samples, sizes.sum(), not by the number of batches",
+         lambda m, s: ((m * s)[s > 0].sum() / len(m)).detach()),
+        ("this is the last batch only", lambda m, s: m[-1].detach()),
+        ("the sum of the means, over the number of samples: the sizes must multiply the means",
+         lambda m, s: (m[s > 0].sum() / s.sum()).detach()),
+    ],
+)
+
+_DEFENCES = {
+    "a": "a is right: train() belongs at the head of each epoch",
+    "b": "b is right: logits are what cross_entropy wants",
+    "c": "c is right: backward fills the gradients",
+    "e": "e is right: step uses the gradients, if there are any",
+}
+
+
+def _reply(pair: str) -> str:
+    found = [f"yes, {letter} is one of the two" for letter in pair if letter in "df"]
+    return "; ".join(found + [_DEFENCES[letter] for letter in pair if letter in _DEFENCES])
+
+
+q3 = Choice(
+    hints=["Which line undoes the one before it?",
+           "Of which samples are the logits after the inner loop? And before which step?"],
+    answer='bugs = "df"',
+    why="d clears the gradients before step can use them; f is the last batch only, of training "
+        "samples, seen in training mode. Put d before c, and validate over all samples.",
+    right="df",
+    replies={pair: _reply(pair) for pair in map("".join, itertools.combinations("abcdef", 2))
+             if pair != "df"},
+)
+
+
+class _WithAModel(Function):
+    """Lends each call its own copy of the model, since evaluating may change it."""
+
+    def _fault(self, given: Any) -> str:
+        return super()._fault(_lent(given) if callable(given) else given)
+
+
+def _lent(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda model, loader: function(copy.deepcopy(model), loader)
+
+
+def _norm(training: bool) -> nn.Module:
+    model = nn.BatchNorm1d(3)
+    model.running_mean = torch.tensor([0.4, -0.2, 0.1])
+    model.running_var = torch.tensor([2.0, 0.5, 0.3])
+    return model.train(training)
+
+
+def _logits(model: nn.Module, loader: Sequence, mode: bool | None = False) -> list[Tensor]:
+    model.train(model.training if mode is None else mode)
+    with torch.no_grad():
+        return [model(x) for x, _ in loader]
+
+
+def _right(model: nn.Module, loader: Sequence, mode: bool | None = False) -> list[Tensor]:
+    return [(z.argmax(1) == y).float()
+            for z, (_, y) in zip(_logits(model, loader, mode), loader, strict=True)]
+
+
+_x = torch.randn(14, 3, generator=torch.Generator().manual_seed(4))
+_hits = torch.tensor([1, 1, 1, 0, 1, 1, 1, 1, 0, 1, 1, 1, 0, 0])
+_y = ((_logits(_norm(False), [(_x, None)])[0].argmax(1)) + 1 - _hits) % 3
+_batches = list(zip(_x.split(6), _y.split(6), strict=True))
+
+q4 = _WithAModel(
+    hints=["Begin with model.eval() and compute under torch.no_grad().",
+           "Add up the right answers and the samples over all batches; divide at the end."],
+    answer="""
+def evaluate(model, loader):
+    model.eval()
+    right = count = 0
+    with torch.no_grad():
+        for x, y in loader:
+            right += (model(x).argmax(dim=1) == y).sum().item()
+            count += len(y)
+    return right / count
+""",
+    why="Evaluation mode, no graph, and one division at the end, over all samples.",
+    reference=_lent(lambda m, loader: torch.cat(_right(m, loader)).mean()),
+    cases=[(_norm(True), _batches), (_norm(False), _batches), (_norm(True), _batches[:2])],
+    tolerance=1e-5,
+    mistakes=[
+        ("the model arrives in training mode and you leave it there: BatchNorm then uses the "
+         "batch; call model.eval()", _lent(lambda m, ld: torch.cat(_right(m, ld, None)).mean())),
+        ("train() is for training; evaluate with model.eval()",
+         _lent(lambda m, ld: torch.cat(_right(m, ld, True)).mean())),
+        ("this is the accuracy of the last batch only",
+         _lent(lambda m, ld: _right(m, ld)[-1].mean())),
+        ("this is the mean of the batches' accuracies; the last batch is smaller",
+         _lent(lambda m, ld: torch.stack([r.mean() for r in _right(m, ld)]).mean())),
+        ("this is the number of right answers; divide by the number of samples",
+         _lent(lambda m, ld: torch.cat(_right(m, ld)).sum())),
+        ("this is the share of wrong answers", _lent(
+            lambda m, ld: 1 - torch.cat(_right(m, ld)).mean())),
+        ("this is the loss, not the accuracy", _lent(lambda m, ld: F.cross_entropy(
+            torch.cat(_logits(m, ld)), torch.cat([y for _, y in ld])))),
+        ("divide by the number of samples, not by the number of batches",
+         _lent(lambda m, ld: torch.cat(_right(m, ld)).sum() / len(ld))),
+    ],
+)
+
+q5 = Choice(
+    hints=["Momentum is a memory of past gradients. Which object holds it?",
+           "Which object is made new and never filled from state?"],
+    answer='line = "d"',
+    why='The new optimiser remembers nothing. Save optimizer.state_dict() too, and load it: '
+        'optimizer.load_state_dict(state["optimizer"]).',
+    right="d",
+    replies={
+        "a": "the file may hold anything; weights_only=True refuses code, but not tensors",
+        "b": "a new network is right, since the next line fills it",
+        "c": "this restores the weights, BatchNorm's averages included",
+        "e": "the count of epochs goes on where it stopped",
+        "f": "an epoch like any other; what it is given has been forgetful before",
+    },
+)
+
+q6 = Number(
+    hints=["StepLR multiplies by 0.1 once for every 7 calls. How many sevens are in 61?",
+           "61 // 7 = 8, so eight factors of 0.1."],
+    answer="rate = 0.001 * 0.1 ** (61 // 7)",
+    why="1e-11: the first epoch has not ended, and nothing moves any more. No warning comes.",
+    value=1e-11,
+    mistakes={
+        1e-3: "that is how it begins; it was called 61 times since",
+        1e-4: "that would be one factor of 0.1; there is one for every 7 calls",
+        1e-8: "that is the factor of eight tenths alone; it begins at 0.001",
+        1e-12: "61 / 7 = 8.7: the ninth factor comes with the 63rd call, not before",
+        1e-64: "not at every call, at every seventh",
+    },
+)
+
+q7 = Number(
+    hints=["0.95425 times 153; and photos come whole.", "146 / 153 = 0.95425; 145 / 153 = 0.9477."],
+    answer="right = 146",
+    why="146 of 153, and 145 would be 94.8 %: one photo is 0.65 %. A gain of one per cent on this "
+        "set is one or two photos.",
+    value=146,
+    within=1e-6,
+    mistakes={
+        145: "145 / 153 is 94.77 %",
+        147: "147 / 153 is 96.08 %",
+        7: "that is how many it got wrong",
+        95: "that would be of 100 photos; here there are 153",
+        145.962: "photos come whole: 95.4 % is rounded",
+    },
+)
