@@ -5,7 +5,7 @@
     python start.py regenerate [NAME ...]
                                         rewrite notebooks/*.ipynb from notebooks/source/
     python start.py test                run every check that CI runs
-    python start.py bench [NAME ...]    time the losses beside those of other libraries
+    python start.py bench [NAME ...]    time losses and training beside other libraries
 
 NAME picks notebooks by number or name: `run 7`, `run 07_credit_card_imbalance`.
 The first call makes .venv and installs the requirements; later calls reuse both.
@@ -355,8 +355,9 @@ def test() -> int:
 
 def notebooks_with_data() -> list[str]:
     """Names of the notebooks whose source calls a loader of course_utils.data."""
-    module = (ROOT / "course_utils" / "data.py").read_text("utf-8")
-    loaders = re.findall(r"^def (load_\w+)", module, flags=re.MULTILINE)
+    modules = sorted((ROOT / "course_utils" / "data").glob("*.py"))
+    loaders = [name for module in modules
+               for name in re.findall(r"^def (load_\w+)", module.read_text("utf-8"), re.MULTILINE)]
     calls = re.compile(rf"\b({'|'.join(loaders)})\(")
     sources = sorted((NOTEBOOKS / "source").glob("*.py"))
     return [path.stem for path in sources if calls.search(path.read_text("utf-8"))]

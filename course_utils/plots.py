@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .training import History
 
 __all__ = ["LOOK", "STYLE", "explore", "plot_belief_map", "plot_confusion_matrix", "plot_history",
-           "plot_loss_curves", "plot_pr_curve", "plot_reliability", "show"]
+           "plot_loss_curves", "plot_pr_curve", "plot_reliability", "show", "show_images"]
 
 #: The course's look: the functions below draw in it, a notebook says plt.style.use(plots.STYLE).
 STYLE = Path(__file__).with_name("course.mplstyle")
@@ -399,3 +399,70 @@ def plot_reliability(y_true: ArrayLike, prob: ArrayLike | Sequence[ArrayLike], *
            ylim=(0, 1.02))
     ax.legend()
     return ax
+
+
+@_in_style
+def show_images(images: Sequence[Image.Image | Tensor] | Tensor, *,
+                titles: Sequence[str] | None = None, mean: Sequence[float] | None = None,
+                std: Sequence[float] | None = None, columns: int = 4) -> Figure:
+    """A grid of pictures, row by row; a normalisation of tensors is undone first.
+
+    Args:
+        images: PIL images, or tensors: ``(N, C, H, W)``, or a sequence of ``(C, H, W)``, with 1 or
+            3 channels, uint8 in 0..255 or floating in 0..1. What lies outside is clipped.
+        titles: one a picture.
+        mean, std: of the normalisation ``(x - mean) / std`` that the tensors went through, a value
+            a channel, such as ``backbone.mean`` and ``backbone.std``; PIL images were not
+            normalised and stay as they are.
+        columns: pictures in a row, at least 1.
+
+    Raises:
+        TypeError: ``images`` holds something else than pictures.
+        ValueError: no picture, another shape or a value that is not finite; ``titles`` of another
+            number; ``mean`` without ``std`` or of another length than the channels; ``columns``
+            smaller than 1.
+    """
+    if (mean is None) != (std is None):
+        raise ValueError("mean and std belong together; give both or none")
+    if columns < 1:
+        raise ValueError(f"columns is {columns}; a row needs at least 1 picture")
+    if isinstance(images, (Image.Image, Tensor)) and getattr(images, "ndim", 0) != 4:
+        raise ValueError("images is a single picture; give a list of pictures, such as [image]")
+    pictures = [_pixels(image, mean, std) for image in images]
+    if not pictures:
+        raise ValueError("images is empty; give at least one picture")
+    if titles is not None and len(titles) != len(pictures):
+        raise ValueError(f"titles has {len(titles)} entries for {len(pictures)} pictures")
+    columns = min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    figure, axes = plt.subplots(rows, columns, squeeze=False, layout="constrained",
+                                figsize=(2.3 * columns, (2.3 if titles is None else 2.6) * rows))
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for i, (ax, picture) in enumerate(zip(axes.flat, pictures, strict=False)):
+        ax.imshow(picture, cmap="gray", vmin=0, vmax=1)
+        if titles is not None:
+            ax.set_title(titles[i], fontsize=11)
+    return figure
+
+
+def _pixels(image: Image.Image | Tensor, mean: Sequence[float] | None,
+            std: Sequence[float] | None) -> np.ndarray:
+    """A picture as ``(H, W, 3)`` or ``(H, W)`` in [0, 1]."""
+    if isinstance(image, Image.Image):
+        return np.asarray(image.convert("RGB")) / 255
+    if not isinstance(image, Tensor):
+        raise TypeError(f"images holds a {type(image).__name__}; it must hold PIL images or "
+                        "tensors (C, H, W)")
+    if image.ndim != 3 or image.shape[0] not in (1, 3) or not image.numel():
+        raise ValueError(f"images holds a tensor of shape {tuple(image.shape)}; it must be "
+                         "(C, H, W) with 1 or 3 channels")
+    x = image.detach().cpu().double() / (1 if image.is_floating_point() else 255)
+    if mean is not None and std is not None:
+        if not len(mean) == len(std) == len(x):
+            raise ValueError(f"mean has {len(mean)} values and std {len(std)}; the pictures have "
+                             f"{len(x)} channels")
+        x = x * torch.tensor(std).view(-1, 1, 1) + torch.tensor(mean).view(-1, 1, 1)
+    if not x.isfinite().all():
+        raise ValueError("images holds a value that is not finite; such a pixel cannot be shown")
+    return x.clamp(0, 1).movedim(0, -1).squeeze(-1).numpy()

@@ -46,7 +46,7 @@ FOLDER = Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER.parent))
 
 from course_utils.data import CreditCard, creditcard_twin, load_creditcard  # noqa: E402
-from course_utils.twin import AmountScale, Mixture, V  # noqa: E402
+from course_utils.data.twin import AmountScale, Mixture, V  # noqa: E402
 
 COMPONENTS = {"normal": 8, "fraud": 3}
 REGULARISATION = {"normal": 0.01, "fraud": 0.1}  # of covariances, in units of the class's variance

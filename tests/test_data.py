@@ -1,27 +1,25 @@
 """What course_utils.data promises: the right rows and weights, an honest twin, no half file."""
 
-import errno
 import gzip
 import json
 import os
 import re
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pandas as pd
 import pytest
+from downloads import fill_the_disk, left_behind
 from scipy.stats import ks_2samp, multivariate_normal
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, precision_recall_curve
 from sklearn.preprocessing import StandardScaler
 
-from course_utils import data, runtime
-from course_utils.data import DataError, creditcard_twin, load_creditcard
-from course_utils.twin import load_twin
+from course_utils import runtime
+from course_utils.data import DataError, creditcard, creditcard_twin, load_creditcard, sources
+from course_utils.data.twin import load_twin
 
-SPEC_FILE = Path(data.ROOT, "data", "twin_spec.json")
+SPEC_FILE = Path(sources.ROOT, "data", "twin_spec.json")
 SPEC = json.loads(SPEC_FILE.read_text(encoding="utf-8"))
 
 
@@ -40,7 +38,7 @@ def many():
 
 
 def test_twin_looks_like_the_published_file(twin):
-    assert list(twin.frame) == data.COLUMNS
+    assert list(twin.frame) == creditcard.COLUMNS
     assert (len(twin.frame), twin.frame["Class"].sum()) == (284_807, 492)
     assert twin.frame["Time"].is_monotonic_increasing
     assert twin.frame["Time"].between(0, 2 * 86_400).all()
@@ -254,7 +252,7 @@ def test_a_folder_of_real_data_is_found_by_argument_and_by_environment(real_data
 def test_the_published_fingerprint_is_that_of_the_published_rows(real_data):
     rows = pd.read_csv(real_data / "creditcard_time_amount_class.csv.gz")
     assert (len(rows), rows["Class"].sum(), rows["Time"].iloc[-1]) == (284_807, 492, 172_792)
-    assert data._digest(rows) == data.FULL_DIGEST
+    assert creditcard._digest(rows) == creditcard.FULL_DIGEST
 
 
 # Files that a user names ------------------------------------------------------
@@ -361,58 +359,16 @@ def outside(monkeypatch, tmp_path):
     """The environment of a user: no COURSE_ variables, an empty cache, mirrors that are dead."""
     monkeypatch.delenv("COURSE_DATA")
     monkeypatch.delenv("COURSE_OFFLINE")
-    monkeypatch.setattr(data, "_cache_folders", lambda: [tmp_path / "cache"])
-    monkeypatch.setattr(data, "MIRRORS", ["http://127.0.0.1:9/creditcard.csv"])
+    monkeypatch.setattr(sources, "cache_folders", lambda: [tmp_path / "cache"])
+    monkeypatch.setattr(creditcard, "MIRRORS", ["http://127.0.0.1:9/creditcard.csv"])
     return monkeypatch
-
-
-class Mirror:
-    """A web server on this machine; ``pages`` holds (status, body, promised length)."""
-
-    def __init__(self):
-        self.pages: dict[str, tuple[int, bytes, int]] = {}
-        self.asked: list[str] = []
-        mirror = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                mirror.asked.append(self.path)
-                status, body, length = mirror.pages.get(self.path, (404, b"", 0))
-                self.send_response(status)
-                self.send_header("Content-Length", str(length))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-
-    def serve(self, name: str, body: bytes, *, status: int = 200, missing: int = 0) -> str:
-        self.pages["/" + name] = (status, body, len(body) + missing)
-        return f"http://127.0.0.1:{self.server.server_port}/{name}"
-
-
-@pytest.fixture
-def mirror():
-    mirror = Mirror()
-    thread = Thread(target=mirror.server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield mirror
-    mirror.server.shutdown()
-    thread.join()
-    mirror.server.server_close()
 
 
 @pytest.fixture
 def published(outside, own_frame):
     """Lets the small file of these tests pass for the published one."""
-    outside.setattr(data, "FULL_DIGEST", data._digest(own_frame))
+    outside.setattr(creditcard, "FULL_DIGEST", creditcard._digest(own_frame))
     return text_of(own_frame).encode()
-
-
-def left_behind(folder: Path) -> list[str]:
-    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*")) if folder.exists() else []
 
 
 def why_the_twin() -> str:
@@ -428,7 +384,7 @@ def why_the_twin() -> str:
 
 def test_the_published_file_is_downloaded_once_and_then_comes_from_the_cache(
         outside, mirror, published, own_frame, tmp_path):
-    outside.setattr(data, "MIRRORS", [mirror.serve("creditcard.csv", published)])
+    outside.setattr(creditcard, "MIRRORS", [mirror.serve("creditcard.csv", published)])
     first = load_creditcard()
     again = load_creditcard()
     assert (first.source.kind, again.source.kind) == ("download", "cache")
@@ -441,11 +397,11 @@ def test_the_published_file_is_downloaded_once_and_then_comes_from_the_cache(
 @pytest.mark.parametrize("quote", ["", "'"])
 def test_the_second_mirror_serves_when_the_first_sends_something_else(
         outside, mirror, published, own_frame, quote, tmp_path):
-    header = "".join(f"@attribute {name} real\n" for name in data.COLUMNS)
+    header = "".join(f"@attribute {name} real\n" for name in creditcard.COLUMNS)
     rows = [f"{line[:-1]}{quote}{line[-1]}{quote}" for line in text_of(own_frame).split()[1:]]
     arff = "% a comment\n@RELATION cards\n\n" + header + "@DATA\n" + "\n".join(rows) + "\n"
     other = text_of(own_frame.iloc[1:]).encode()
-    outside.setattr(data, "MIRRORS", [mirror.serve("creditcard.csv", other),
+    outside.setattr(creditcard, "MIRRORS", [mirror.serve("creditcard.csv", other),
                                       mirror.serve("creditcard.arff", arff.encode())])
     rows = load_creditcard()
     assert rows.source.kind == "download"
@@ -456,14 +412,14 @@ def test_the_second_mirror_serves_when_the_first_sends_something_else(
 
 @pytest.mark.parametrize("body", [b"<html>Please log in</html>", b"", b"Time,V1\n1,2\n"])
 def test_wrong_content_never_reaches_the_cache(outside, mirror, published, body, tmp_path):
-    outside.setattr(data, "MIRRORS", [mirror.serve("creditcard.csv", body)])
+    outside.setattr(creditcard, "MIRRORS", [mirror.serve("creditcard.csv", body)])
     assert why_the_twin().startswith("because what 127.0.0.1 sent is not the published file")
     assert left_behind(tmp_path / "cache") == []
     assert len(mirror.asked) == 1
 
 
 def test_a_transfer_that_breaks_off_is_tried_once_more(outside, mirror, published, tmp_path):
-    outside.setattr(data, "MIRRORS", [mirror.serve("creditcard.csv", published[:9999],
+    outside.setattr(creditcard, "MIRRORS", [mirror.serve("creditcard.csv", published[:9999],
                                                    missing=len(published) - 9999)])
     assert "the connection to 127.0.0.1 failed" in why_the_twin()
     assert len(mirror.asked) == 2
@@ -471,7 +427,7 @@ def test_a_transfer_that_breaks_off_is_tried_once_more(outside, mirror, publishe
 
 
 def test_a_refusing_server_is_named_with_its_answer(outside, mirror, tmp_path):
-    outside.setattr(data, "MIRRORS", [mirror.serve("creditcard.csv", b"", status=503)])
+    outside.setattr(creditcard, "MIRRORS", [mirror.serve("creditcard.csv", b"", status=503)])
     assert "127.0.0.1 answered 503" in why_the_twin()
     assert left_behind(tmp_path / "cache") == []
 
@@ -482,7 +438,7 @@ def test_without_a_network_the_twin_comes_and_says_why(outside, tmp_path):
 
 
 def test_offline_asks_no_server(outside, mirror, published, tmp_path):
-    outside.setattr(data, "MIRRORS", [mirror.serve("creditcard.csv", published)])
+    outside.setattr(creditcard, "MIRRORS", [mirror.serve("creditcard.csv", published)])
     outside.setenv("COURSE_OFFLINE", "1")
     assert why_the_twin() == "because COURSE_OFFLINE=1 forbids the download"
     assert mirror.asked == []
@@ -491,40 +447,15 @@ def test_offline_asks_no_server(outside, mirror, published, tmp_path):
 
 
 def test_a_full_disk_leaves_nothing_behind(outside, mirror, published, tmp_path):
-    outside.setattr(data, "MIRRORS", [mirror.serve("creditcard.csv", published)] * 2)
-    really_open = Path.open
-
-    def open_on_a_full_disk(path, mode="r", *args, **kwargs):
-        file = really_open(path, mode, *args, **kwargs)
-        if mode == "wb":
-            file = FullDisk(file)
-        return file
-
-    outside.setattr(Path, "open", open_on_a_full_disk)
+    outside.setattr(creditcard, "MIRRORS", [mirror.serve("creditcard.csv", published)] * 2)
+    fill_the_disk(outside)
     assert "cannot take the download (No space left on device); free 150 MB" in why_the_twin()
     assert len(mirror.asked) == 1
     assert left_behind(tmp_path / "cache") == []
 
 
-class FullDisk:
-    """A file that takes a thousand bytes and then no more."""
-
-    def __init__(self, file):
-        self.file = file
-
-    def write(self, content):
-        self.file.write(content[:1000])
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.file.close()
-
-
 def test_an_interrupted_download_leaves_nothing_behind(outside, mirror, published, tmp_path):
-    outside.setattr(data, "MIRRORS", [mirror.serve("creditcard.csv", published)])
+    outside.setattr(creditcard, "MIRRORS", [mirror.serve("creditcard.csv", published)])
 
     def stop(*_):
         raise KeyboardInterrupt
@@ -538,16 +469,16 @@ def test_an_interrupted_download_leaves_nothing_behind(outside, mirror, publishe
 def test_where_the_course_cannot_write_the_users_cache_takes_the_file(
         outside, mirror, published, own_file, tmp_path):
     in_the_way = own_file / "cache"  # a file is no folder, not even for root
-    outside.setattr(data, "_cache_folders", lambda: [in_the_way, tmp_path / "user"])
-    outside.setattr(data, "MIRRORS", [mirror.serve("creditcard.csv", published)])
+    outside.setattr(sources, "cache_folders", lambda: [in_the_way, tmp_path / "user"])
+    outside.setattr(creditcard, "MIRRORS", [mirror.serve("creditcard.csv", published)])
     assert load_creditcard().source.kind == "download"
     assert left_behind(tmp_path / "user") == ["creditcard.csv"]
 
 
 def test_where_nothing_can_be_written_the_twin_comes_and_no_server_is_asked(
         outside, mirror, published, own_file):
-    outside.setattr(data, "_cache_folders", lambda: [own_file / "a", own_file / "b"])
-    outside.setattr(data, "MIRRORS", [mirror.serve("creditcard.csv", published)])
+    outside.setattr(sources, "cache_folders", lambda: [own_file / "a", own_file / "b"])
+    outside.setattr(creditcard, "MIRRORS", [mirror.serve("creditcard.csv", published)])
     note = why_the_twin()
     assert f"{own_file / 'a'} cannot be written (" in note
     assert f"{own_file / 'b'} cannot be written (" in note
@@ -560,7 +491,7 @@ def test_a_read_only_folder_is_left_as_it_is(outside, tmp_path):
     locked = tmp_path / "locked"
     locked.mkdir()
     locked.chmod(0o555)
-    outside.setattr(data, "_cache_folders", lambda: [locked])
+    outside.setattr(sources, "cache_folders", lambda: [locked])
     assert f"{locked} cannot be written (Permission denied)" in why_the_twin()
 
 
@@ -575,7 +506,7 @@ def test_a_damaged_file_in_the_cache_is_named_and_kept(outside, tmp_path):
 
 
 def test_nearer_sources_come_first(outside, mirror, published, own_file, tmp_path):
-    outside.setattr(data, "MIRRORS", [mirror.serve("creditcard.csv", published)])
+    outside.setattr(creditcard, "MIRRORS", [mirror.serve("creditcard.csv", published)])
     others = tmp_path / "photos"
     others.mkdir()
     outside.setenv("COURSE_DATA", str(others))  # a folder of other data sets hides nothing
@@ -591,8 +522,8 @@ def test_nearer_sources_come_first(outside, mirror, published, own_file, tmp_pat
 
 
 def test_the_cache_lies_in_the_course_where_git_ignores_it():
-    assert data._cache_folders()[0] == data.ROOT / "data" / "cache"
-    assert "data/cache/" in (data.ROOT / ".gitignore").read_text().splitlines()
+    assert sources.cache_folders()[0] == sources.ROOT / "data" / "cache"
+    assert "data/cache/" in (sources.ROOT / ".gitignore").read_text().splitlines()
 
 
 @pytest.mark.parametrize("name", ["x.zip", "x.tar.gz", "x.csv.zst"])

@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from matplotlib.colors import to_rgb
+from PIL import Image
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_curve
 
@@ -248,3 +249,53 @@ def test_explore_names_a_slider_that_cannot_be():
         plots.explore(draw_line, "A line.", slope=(5, 0, 4, 1))
     with pytest.raises(ValueError, match="at least one slider"):
         plots.explore(draw_line, "A line.")
+
+
+def shown(figure):
+    return [ax.images[0].get_array() for ax in figure.axes if ax.images]
+
+
+def test_images_are_shown_with_their_normalisation_undone():
+    x = torch.rand(5, 3, 4, 6, generator=torch.Generator().manual_seed(0))
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    normalised = (x - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+    figure = plots.show_images(normalised, mean=mean, std=std, columns=3, titles=list("abcde"))
+    for picture, original in zip(shown(figure), x, strict=True):
+        np.testing.assert_allclose(picture, original.permute(1, 2, 0), atol=1e-6)
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["a", "b", "c", "d", "e", ""]
+    assert not any(ax.axison for ax in figure.axes)
+
+
+def test_pil_images_bytes_and_floats_show_the_same_picture():
+    x = torch.randint(256, (3, 4, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    image = Image.fromarray(x.permute(1, 2, 0).numpy())
+    first, *others = shown(plots.show_images([image, x, x / 255]))
+    for other in others:
+        np.testing.assert_allclose(other, first, atol=1e-6)
+    assert len(plots.show_images([image, image]).axes) == 2
+
+
+def test_what_lies_outside_is_clipped_and_grey_pictures_are_grey():
+    (picture,) = shown(plots.show_images([torch.tensor([[[-3.0, 0.25, 7.0]]])]))
+    assert picture.tolist() == [[0.0, 0.25, 1.0]]
+
+
+@pytest.mark.parametrize(("images", "options", "sentence"), [
+    (torch.zeros(3, 4, 4), {}, "a single picture"),
+    ([], {}, "images is empty"),
+    ([torch.zeros(4, 4, 3)], {}, r"shape \(4, 4, 3\); it must be \(C, H, W\)"),
+    ([torch.full((3, 2, 2), torch.nan)], {}, "not finite"),
+    (torch.zeros(2, 3, 4, 4), {"titles": ["one"]}, "titles has 1 entries for 2 pictures"),
+    (torch.zeros(2, 3, 4, 4), {"mean": [0.5] * 3}, "mean and std belong together"),
+    (torch.zeros(2, 3, 4, 4), {"mean": [0.5], "std": [0.5]}, "mean has 1 values and std 1"),
+    (torch.zeros(2, 3, 4, 4), {"columns": 0}, "columns is 0"),
+])
+def test_what_is_no_picture_is_named(images, options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        plots.show_images(images, **options)
+    assert plt.get_fignums() == []
+
+
+def test_images_of_another_kind_are_named():
+    with pytest.raises(TypeError, match="images holds a str"):
+        plots.show_images(["ant.jpg"])

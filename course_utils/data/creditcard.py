@@ -1,8 +1,7 @@
-"""The course's data: finding, downloading, checking and splitting them.
+"""The credit-card fraud table: the real rows, or the synthetic twin, and how they are split.
 
-What belongs here: everything between a file (or the network, or nothing at all) and the tensors a
-notebook trains on. What does not: models, losses, and the mathematics of the synthetic twin
-(``twin.py``). The data cards are in ``data/README.md``.
+What belongs here: reading, checking and splitting the table. Where its file comes from is
+``sources.py``; the mathematics of the twin is ``twin.py``.
 """
 
 from __future__ import annotations
@@ -10,27 +9,28 @@ from __future__ import annotations
 import hashlib
 import os
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
 import torch
+
+from . import sources
+from .ants_bees import may_hold_photos
+from .sources import ROOT, DataError, DataSource, Kind, reason
 
 if TYPE_CHECKING:
     from sklearn.preprocessing import StandardScaler
 
     from .twin import Twin
 
-__all__ = ["CreditCard", "DataError", "DataSource", "Part", "Split", "creditcard_twin",
-           "load_creditcard"]
+__all__ = ["CreditCard", "Part", "Split", "creditcard_twin", "load_creditcard"]
 
 COLUMNS = ["Time", *(f"V{i}" for i in range(1, 29)), "Amount", "Class"]
 FEATURES = [*COLUMNS[1:29], "log_amount"]
@@ -48,37 +48,6 @@ MIRRORS = [
 HEADER = "its header must be Time,V1,...,V28,Amount,Class, separated by commas"
 HOW_TO_GET = (f"get the file from {MIRRORS[0]} or https://www.openml.org/d/1597, or use "
               'load_creditcard("embedded"), the synthetic twin')
-REMEDY = "run again when that is mended, or set COURSE_DATA to your own copy of the file"
-CONNECT_SECONDS, READ_SECONDS = 10, 30
-
-ROOT = Path(__file__).resolve().parents[1]
-
-
-class DataError(Exception):
-    """Data that cannot be used; the message names the culprit and the remedy."""
-
-
-@dataclass(frozen=True)
-class DataSource:
-    """Where data came from; ``print`` it first thing in a notebook.
-
-    Attributes:
-        kind: ``"path"`` (a file you named), ``"cache"``, ``"download"`` or ``"embedded"``.
-        text: what the rows are.
-        note: why these are not the real rows, where that may surprise; else empty.
-    """
-
-    kind: Literal["path", "cache", "download", "embedded"]
-    text: str
-    note: str = ""
-
-    @property
-    def real(self) -> bool:
-        """Whether the rows come from a file rather than from the synthetic twin."""
-        return self.kind != "embedded"
-
-    def __str__(self) -> str:
-        return f"Data: {self.text}" + (f", {self.note}" if self.note else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,7 +189,7 @@ def load_creditcard(path: str | os.PathLike[str] | None = None) -> CreditCard:
     Args:
         path: a CSV file (gzipped or not) or OpenML's ARFF file, a folder that holds one under its
             usual name, or ``"embedded"`` for the synthetic twin. ``COURSE_DATA`` takes the same,
-            and may also name a folder of other data sets.
+            and may also name a folder of other data sets, or their zip file.
 
     Raises:
         DataError: a file or folder that was named is missing, or what it holds cannot be used.
@@ -232,17 +201,10 @@ def load_creditcard(path: str | os.PathLike[str] | None = None) -> CreditCard:
     Data: credit-card fraud, synthetic twin, 284,807 rows, 492 frauds, seed 0
     (no real rows involved)
     """
-    asked = os.environ.get("COURSE_DATA", "") if path is None else os.fspath(path)
-    if asked == "embedded":
-        return creditcard_twin()
-    file = _find(asked, required=path is not None) if asked or path is not None else None
-    if file is not None:
-        return _from_file(file, "path")
-    try:
-        return _cached_or_downloaded()
-    except DataError as error:
-        twin = creditcard_twin()
-        return replace(twin, source=replace(twin.source, note=f"because {error}"))
+    wanted = sources.Wanted(
+        FILE_NAMES, mine=lambda place: place.is_file() and not may_hold_photos(place),
+        mirrors=MIRRORS, megabytes=150, how_to_get=HOW_TO_GET, check=_check_published)
+    return sources.load(path, wanted, read=_from_file, stand_in=creditcard_twin)
 
 
 def creditcard_twin(*, seed: int = 0, n: int = TRANSACTIONS, n_fraud: int = FRAUDS) -> CreditCard:
@@ -264,7 +226,7 @@ def creditcard_twin(*, seed: int = 0, n: int = TRANSACTIONS, n_fraud: int = FRAU
     frame = _twin().draw(seed=seed, n=n, n_fraud=n_fraud)
     text = (f"credit-card fraud, synthetic twin, {n:,} rows, {n_fraud:,} frauds, seed {seed} "
             "(no real rows involved)")
-    return CreditCard(frame[COLUMNS], np.ones(n), DataSource("embedded", text))
+    return CreditCard(frame[COLUMNS], np.ones(n), DataSource("embedded", text, real=False))
 
 
 def _twin() -> Twin:
@@ -276,27 +238,7 @@ def _twin() -> Twin:
     return load_twin(path)
 
 
-def _find(asked: str, *, required: bool) -> Path | None:
-    """The file that ``asked`` names, itself or by its folder."""
-    try:
-        place = Path(asked).expanduser()
-        is_file, is_folder = place.is_file(), place.is_dir()
-    except (OSError, RuntimeError) as error:
-        raise DataError(f"{asked!r} cannot be looked up ({_reason(error)}); correct it") from error
-    if is_file:
-        return place
-    if not is_folder:
-        if required:
-            raise DataError(f"{asked!r} does not exist; correct the path, {HOW_TO_GET}")
-        raise DataError(f"COURSE_DATA is {asked!r}, which does not exist; correct it, unset it to "
-                        'have the file downloaded, or set it to "embedded", the synthetic twin')
-    found = next((place / name for name in FILE_NAMES if (place / name).is_file()), None)
-    if found is None and required:
-        raise DataError(f"{asked!r} holds none of {', '.join(FILE_NAMES)}; {HOW_TO_GET}")
-    return found
-
-
-def _from_file(file: Path, kind: Literal["path", "cache", "download"]) -> CreditCard:
+def _from_file(file: Path, kind: Kind) -> CreditCard:
     frame = _read(file)
     normal = frame["Class"].to_numpy() == 0
     weight = np.ones(len(frame))
@@ -315,6 +257,11 @@ def _from_file(file: Path, kind: Literal["path", "cache", "download"]) -> Credit
         raise DataError(f"{file} is not the published file")
     return CreditCard(frame, weight,
                       DataSource(kind, f"credit-card fraud, {what} from {file.name}"))
+
+
+def _check_published(file: Path) -> None:
+    if _digest(_read(file)) != FULL_DIGEST:
+        raise DataError(f"{file} is not the published file")
 
 
 def _digest(frame: pd.DataFrame) -> str:
@@ -336,13 +283,8 @@ def _read(file: Path) -> pd.DataFrame:
     except (EOFError, ImportError, OSError, ValueError, tarfile.TarError, zipfile.BadZipFile,
             zlib.error) as error:
         raise DataError(f"{file} cannot be read, it may be truncated or damaged "
-                        f"({_reason(error)}); {HOW_TO_GET}") from error
+                        f"({reason(error)}); {HOW_TO_GET}") from error
     return _checked(frame, file)
-
-
-def _reason(error: Exception) -> str:
-    """What an exception says, in one line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _checked(frame: pd.DataFrame, file: Path) -> pd.DataFrame:
@@ -368,90 +310,3 @@ def _checked(frame: pd.DataFrame, file: Path) -> pd.DataFrame:
         raise DataError(f"{file} holds {len(numbers):,} rows of one class; it must hold frauds "
                         "(Class 1) and normal transactions (Class 0)")
     return numbers.astype({"Class": np.int64})
-
-
-def _cached_or_downloaded() -> CreditCard:
-    folders = _cache_folders()
-    for file in (folder / name for folder in folders for name in FILE_NAMES):
-        if file.is_file():
-            try:
-                return _from_file(file, "cache")
-            except DataError as error:
-                raise DataError(f"{error} (or delete it, to have it downloaded anew)") from error
-    if os.environ.get("COURSE_OFFLINE", "0") not in ("", "0"):
-        raise DataError("COURSE_OFFLINE=1 forbids the download")
-    return _from_file(_download(_first_writable(folders)), "download")
-
-
-def _cache_folders() -> list[Path]:
-    """The course's own folder, then the user's."""
-    import pooch
-
-    own = [ROOT / "data" / "cache"] if (ROOT / "data").is_dir() else []
-    return [*own, Path(pooch.os_cache("classification-losses-course"))]
-
-
-def _first_writable(folders: list[Path]) -> Path:
-    refusals = []
-    for folder in folders:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=folder).close()
-        except OSError as error:
-            refusals.append(f"{folder} cannot be written ({error.strerror})")
-        else:
-            return folder
-    raise DataError(f"{' and '.join(refusals)}; {REMEDY}")
-
-
-def _download(folder: Path) -> Path:
-    """Bring the published file into ``folder``, from the first mirror that has it."""
-    failures = []
-    for url in MIRRORS:
-        try:
-            return _fetch(url, folder)
-        except DataError as error:
-            failures.append(str(error))
-        except OSError as error:
-            raise DataError(f"{folder} cannot take the download ({error.strerror}); free 150 MB "
-                            "there, or set COURSE_DATA to your own copy") from error
-    raise DataError(f"{' and '.join(failures)}; {REMEDY}")
-
-
-def _fetch(url: str, folder: Path) -> Path:
-    """Download ``url``; the file appears in ``folder`` only when it is the published one."""
-    address = urlsplit(url)
-    target = folder / Path(address.path).name
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as place:
-        part = Path(place) / target.name
-        _transfer(url, part)
-        try:
-            genuine = _digest(_read(part)) == FULL_DIGEST
-        except DataError:
-            genuine = False
-        if not genuine:
-            raise DataError(f"what {address.hostname} sent is not the published file")
-        os.replace(part, target)
-    return target
-
-
-def _transfer(url: str, part: Path) -> None:
-    """Copy ``url`` to ``part``; a connection that breaks is tried once more."""
-    import requests
-    from pooch import HTTPDownloader
-
-    from .runtime import Progress
-
-    host = urlsplit(url).hostname
-    for last_try in (False, True):
-        try:
-            with part.open("wb") as file, Progress(f"downloading {part.name}", unit="B") as bar:
-                HTTPDownloader(progressbar=bar, chunk_size=2**18,
-                               timeout=(CONNECT_SECONDS, READ_SECONDS))(url, file, None)
-            return
-        except requests.HTTPError as error:
-            raise DataError(f"{host} answered {error.response.status_code}") from error
-        except requests.RequestException as error:
-            if last_try or isinstance(error, requests.ConnectTimeout):
-                raise DataError(f"the connection to {host} failed "
-                                f"({type(error).__name__})") from error
