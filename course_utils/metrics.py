@@ -15,7 +15,18 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import precision_recall_curve
 from torch import Tensor
 
-__all__ = ["as_binary", "belief", "best_f1_threshold", "calibration_error", "reliability"]
+__all__ = [
+    "as_binary",
+    "belief",
+    "best_cost_threshold",
+    "best_f1_threshold",
+    "calibration_error",
+    "correct_prior",
+    "expected_cost",
+    "posterior_error",
+    "reliability",
+    "seed_band",
+]
 
 
 def belief(loss_fn: Callable[[Tensor, Tensor], Tensor], eta: ArrayLike) -> Tensor:
@@ -112,6 +123,185 @@ def best_f1_threshold(y_true: ArrayLike, prob: ArrayLike, *,
     f1 = 2 * precision * recall / np.where(total > 0, total, 1)
     best = int(np.argmax(f1[:-1]))  # the last point belongs to no threshold
     return float(threshold[best]), float(f1[best])
+
+
+def expected_cost(y_true: ArrayLike, decision: ArrayLike, amount: ArrayLike, *, fee: float,
+                  sample_weight: ArrayLike | None = None) -> float:
+    """What fraud and its detection cost per transaction: missed amounts, and a fee an alarm.
+
+    Args:
+        y_true: ``(N,)`` of 0 and 1.
+        decision: ``(N,)`` of 0 and 1, where 1 is an alarm.
+        amount: ``(N,)`` in euro, ``>= 0``: what a fraud costs that raises no alarm.
+        fee: in euro, ``>= 0``: what looking into an alarm costs, right or wrong.
+        sample_weight: ``(N,)``, ``>= 0``.
+
+    Raises:
+        ValueError: shapes that differ, a target or decision that is neither 0 nor 1, an ``amount``,
+            ``fee`` or ``sample_weight`` below 0.
+
+    Source: example-dependent costs of Elkan, "The Foundations of Cost-Sensitive Learning", IJCAI
+    2001.
+
+    >>> expected_cost([1, 1, 0, 0], [1, 0, 1, 0], [80.0, 30.0, 5.0, 5.0], fee=2.0)
+    8.5
+    """
+    alarm = np.asarray(decision).astype(float)
+    if not np.isin(alarm, (0, 1)).all():
+        raise ValueError("decision must hold 0 and 1; compare the probability with a threshold")
+    missed, weight = _missed_and_weight(y_true, alarm, amount, fee, sample_weight)
+    return float(np.average(fee * alarm + missed * (1 - alarm), weights=weight))
+
+
+def best_cost_threshold(y_true: ArrayLike, prob: ArrayLike, amount: ArrayLike, *, fee: float,
+                        sample_weight: ArrayLike | None = None) -> tuple[float, float]:
+    """The threshold with the lowest :func:`expected_cost`, and that cost.
+
+    Raise an alarm where ``prob >= threshold``. Every threshold is tried; of equally good ones the
+    highest is taken, and ``inf`` means that no alarm at all is cheapest. Choose it on validation
+    data.
+
+    Args:
+        y_true: ``(N,)`` of 0 and 1.
+        prob: ``(N,)``, any increasing score.
+        amount: ``(N,)`` in euro, ``>= 0``.
+        fee: in euro, ``>= 0``.
+        sample_weight: ``(N,)``, ``>= 0``.
+
+    Raises:
+        ValueError: as :func:`expected_cost`; a ``prob`` that is nan.
+
+    >>> best_cost_threshold([0, 1, 0, 1], [0.1, 0.2, 0.3, 0.9], [9.0, 4.0, 9.0, 50.0], fee=3.0)
+    (0.9, 1.75)
+    """
+    prob = np.asarray(prob)
+    missed, weight = _missed_and_weight(y_true, prob, amount, fee, sample_weight)
+    if np.isnan(prob).any():
+        raise ValueError("prob holds nan, which no threshold can order")
+    order = np.argsort(-prob, kind="stable")
+    prob, missed, weight = prob[order], missed[order], weight[order]
+    # The cost with an alarm for the first 0, 1, ... N samples.
+    change = np.concatenate([[0.0], np.cumsum(weight * (fee - missed))])
+    cost = ((weight * missed).sum() + change) / weight.sum()
+    last_of_equals = np.append(prob[1:] != prob[:-1], True)
+    possible = np.concatenate([[True], last_of_equals])
+    best = int(np.argmin(np.where(possible, cost, np.inf)))
+    return float("inf") if best == 0 else float(prob[best - 1]), float(cost[best])
+
+
+def _missed_and_weight(y_true: ArrayLike, other: np.ndarray, amount: ArrayLike, fee: float,
+                       sample_weight: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
+    """What each sample costs without an alarm, and its weight, in float64."""
+    y_true, amount = np.asarray(y_true), np.asarray(amount, dtype=np.float64)
+    weight = (np.ones(y_true.shape) if sample_weight is None
+              else np.asarray(sample_weight, dtype=np.float64))
+    shapes = [y_true.shape, other.shape, amount.shape, weight.shape]
+    if len(set(shapes)) > 1 or y_true.ndim != 1 or not y_true.size:
+        raise ValueError(f"y_true, decision or prob, amount and sample_weight have shapes "
+                         f"{', '.join(map(str, shapes))}; they must all be (N,)")
+    if not np.isin(y_true, (0, 1)).all():
+        raise ValueError("y_true must hold 0 and 1")
+    if not (amount >= 0).all() or not fee >= 0:
+        raise ValueError(f"amount and fee must be >= 0; fee is {fee}")
+    if not (weight >= 0).all() or not weight.sum() > 0:
+        raise ValueError("sample_weight must be numbers >= 0, not all of them 0")
+    return amount * (y_true == 1), weight
+
+
+def correct_prior(prob: ArrayLike, *, weight: float = 1.0, kept: float = 1.0) -> np.ndarray:
+    """Probabilities as they would be without a class weight and without undersampling.
+
+    A weight on the positives multiplies the odds that cross entropy makes a model believe; keeping
+    only some of the negatives divides them. Both are undone by one factor on the odds,
+    ``kept / weight``, which moves no ranking.
+
+    Args:
+        prob: probabilities of 1, any shape.
+        weight: what the positives' loss was multiplied by, ``> 0`` (``pos_weight``).
+        kept: the share of the negatives that the model was trained on, in ``(0, 1]``.
+
+    Returns:
+        Probabilities, float64, of the shape of ``prob``. They are as good as the model's own:
+        what was miscalibrated before, for another loss than cross entropy, stays so.
+
+    Raises:
+        ValueError: a ``prob`` outside ``[0, 1]``, ``weight`` or ``kept`` not allowed.
+
+    Source: Dal Pozzolo, Caelen, Johnson and Bontempi, "Calibrating Probability with Undersampling
+    for Unbalanced Classification", IEEE CIDM 2015, equation 4; Saerens, Latinne and Decaestecker,
+    "Adjusting the Outputs of a Classifier to New a Priori Probabilities", Neural Computation 2002.
+
+    >>> correct_prior([0.5, 0.9], weight=9.0)
+    array([0.1, 0.5])
+    """
+    prob = np.asarray(prob, dtype=np.float64)
+    if not ((prob >= 0) & (prob <= 1)).all():
+        raise ValueError("prob must hold probabilities, from 0 to 1")
+    if not 0 < weight < np.inf:
+        raise ValueError(f"weight is {weight}; it must be a number above 0")
+    if not 0 < kept <= 1:
+        raise ValueError(f"kept is {kept}; it must be a share above 0, at most 1")
+    factor = kept / weight
+    return factor * prob / (factor * prob + (1 - prob))
+
+
+def posterior_error(prob: ArrayLike, posterior: ArrayLike, *,
+                    sample_weight: ArrayLike | None = None) -> float:
+    """How far stated probabilities lie from the true ones, where these are known: root mean square.
+
+    Its square is what the model's Brier score exceeds that of an all-knowing model by, on average
+    over the outcomes: calibration and refinement together, without bins and their bias.
+
+    Args:
+        prob: ``(N,)``, probabilities of 1.
+        posterior: ``(N,)``, the true probabilities of 1, as those of the synthetic twin.
+        sample_weight: ``(N,)``, ``>= 0``.
+
+    Raises:
+        ValueError: shapes that differ, a number outside ``[0, 1]``.
+
+    >>> round(posterior_error([0.1, 0.4], [0.1, 0.0]), 3)
+    0.283
+    """
+    prob, posterior = (np.asarray(p, dtype=np.float64) for p in (prob, posterior))
+    if prob.shape != posterior.shape or not prob.size:
+        raise ValueError(f"prob has shape {prob.shape} and posterior {posterior.shape}; "
+                         "they must be equal, with at least one sample")
+    for name, values in (("prob", prob), ("posterior", posterior)):
+        if not ((values >= 0) & (values <= 1)).all():
+            raise ValueError(f"{name} must hold probabilities, from 0 to 1")
+    return float(np.sqrt(np.average((prob - posterior) ** 2, weights=sample_weight)))
+
+
+def seed_band(values: ArrayLike, *, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over seeds, and the half width of its confidence interval, by Student's t.
+
+    It speaks of other seeds on the same data, not of other data. Two losses trained with the same
+    seeds are best compared by the band of their differences, seed by seed.
+
+    Args:
+        values: ``(seeds, ...)``, at least two seeds.
+        confidence: above 0 and below 1.
+
+    Returns:
+        Mean and half width, each of the shape of one seed's values.
+
+    Raises:
+        ValueError: fewer than two seeds, or ``confidence`` not allowed.
+
+    >>> mean, half = seed_band([0.70, 0.74, 0.72])
+    >>> print(f"{mean:.2f} ± {half:.2f}")
+    0.72 ± 0.05
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim == 0 or len(values) < 2:
+        raise ValueError(f"values has shape {values.shape}; a band needs at least two seeds")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}; it must lie between 0 and 1")
+    from scipy.stats import t
+
+    error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
+    return values.mean(axis=0), t.ppf((1 + confidence) / 2, df=len(values) - 1) * error
 
 
 def calibration_error(y_true: ArrayLike, prob: ArrayLike, *, bins: int = 15,

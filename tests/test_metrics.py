@@ -15,9 +15,14 @@ from course_utils.losses import label_smoothing_cross_entropy, sigmoid_focal_los
 from course_utils.metrics import (
     as_binary,
     belief,
+    best_cost_threshold,
     best_f1_threshold,
     calibration_error,
+    correct_prior,
+    expected_cost,
+    posterior_error,
     reliability,
+    seed_band,
 )
 
 ETA = torch.linspace(0, 1, 41, dtype=torch.float64)
@@ -194,3 +199,109 @@ def test_calibration_error_names_what_does_not_fit(arguments, says):
 def test_calibration_error_names_a_bad_option(options, says):
     with pytest.raises(ValueError, match=says):
         calibration_error([0, 1], [0.2, 0.7], **options)
+
+
+def test_the_cost_counts_missed_amounts_and_every_alarm():
+    y_true, amount = [1, 1, 0, 0], [80, 30, 5, 5]
+    assert expected_cost(y_true, [0, 0, 0, 0], amount, fee=2) == 110 / 4
+    assert expected_cost(y_true, [1, 1, 1, 1], amount, fee=2) == 2
+    assert expected_cost(y_true, [True, False, True, False], amount, fee=2) == 34 / 4
+    weighted = expected_cost(y_true, [1, 0, 1, 0], amount, fee=2, sample_weight=[1, 1, 3, 3])
+    assert weighted == 38 / 8
+
+
+ROWS = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 5), st.integers(0, 60),
+                          st.integers(1, 7)), min_size=1, max_size=12)
+
+
+@given(ROWS, st.integers(0, 20))
+def test_the_best_cost_threshold_beats_all_others(rows, fee):
+    y_true, score, amount, weight = (np.array(column) for column in zip(*rows, strict=True))
+    threshold, cost = best_cost_threshold(y_true, score / 5, amount, fee=fee, sample_weight=weight)
+    costs = {t: expected_cost(y_true, score / 5 >= t, amount, fee=fee, sample_weight=weight)
+             for t in [*np.unique(score / 5), np.inf]}
+    assert cost == pytest.approx(min(costs.values()))
+    assert costs[threshold] == pytest.approx(cost)
+    assert threshold == max(t for t in costs if costs[t] == pytest.approx(cost))
+
+
+def test_a_weight_of_two_is_a_row_that_stands_twice():
+    y_true, prob, amount = np.array([1, 0, 1]), np.array([0.3, 0.5, 0.2]), np.array([9, 1, 40])
+    twice = [0, 1, 1, 2]
+    once = best_cost_threshold(y_true, prob, amount, fee=3, sample_weight=[1, 2, 1])
+    assert once == best_cost_threshold(y_true[twice], prob[twice], amount[twice], fee=3)
+
+
+def test_float32_scores_keep_their_thresholds():
+    """A threshold that is not among the float32 scores could lose the very sample it came from."""
+    prob = torch.tensor([0.1, 0.7, 0.3])
+    threshold, _ = best_cost_threshold([0, 1, 0], prob, [1, 100, 1], fee=2)
+    assert (prob.double() >= threshold).tolist() == [False, True, False]
+
+
+def test_the_cheapest_alarm_is_none_where_frauds_are_smaller_than_the_fee():
+    assert best_cost_threshold([1, 0], [0.9, 0.1], [4, 4], fee=5) == (np.inf, 2.0)
+
+
+@pytest.mark.parametrize("weight", [0.2, 10.0, 578.0])
+def test_prior_correction_undoes_what_a_class_weight_makes_cross_entropy_believe(weight):
+    believed = belief(partial(bce, pos_weight=torch.tensor(weight, dtype=torch.float64)), ETA)
+    np.testing.assert_allclose(correct_prior(believed, weight=weight), ETA, atol=1e-4)
+
+
+def test_prior_correction_undoes_undersampling():
+    """By counting: of a hundred look-alikes 10 are frauds; of the others every ninth is kept."""
+    assert correct_prior(10 / (10 + 10), kept=1 / 9) == pytest.approx(10 / 100)
+    p_s, beta = np.linspace(0, 1, 11), 0.03
+    np.testing.assert_allclose(correct_prior(p_s, kept=beta),
+                               beta * p_s / (beta * p_s - p_s + 1))  # as the paper writes it
+
+
+@given(st.floats(0, 1), st.floats(0.01, 100), st.floats(0.01, 1))
+def test_prior_correction_keeps_the_ends_and_the_order(p, weight, kept):
+    low, middle, high = correct_prior([0, p, 1], weight=weight, kept=kept)
+    assert low == 0 <= middle <= 1 == high
+    assert correct_prior(p) == pytest.approx(p)
+    both = correct_prior(correct_prior(p, weight=weight), kept=kept)
+    assert correct_prior(p, weight=weight, kept=kept) == pytest.approx(both)
+
+
+def test_the_squared_posterior_error_is_the_excess_brier_score():
+    rng = np.random.default_rng(0)
+    posterior = rng.random(400_000)
+    prob = np.clip(posterior + 0.2 * rng.standard_normal(posterior.shape), 0, 1)
+    y = rng.random(posterior.shape) < posterior
+    excess = ((prob - y) ** 2).mean() - ((posterior - y) ** 2).mean()
+    assert posterior_error(prob, posterior) ** 2 == pytest.approx(excess, abs=1e-3)
+    assert posterior_error(posterior, posterior) == 0
+    assert posterior_error([0.0, 1.0], [0.5, 1.0], sample_weight=[3, 1]) == pytest.approx(
+        0.75 ** 0.5 / 2)
+
+
+def test_a_seed_band_covers_the_mean_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    mean, half = seed_band(rng.normal(3.0, 2.0, size=(5, 20_000)), confidence=0.9)
+    assert mean.shape == half.shape == (20_000,)
+    assert (np.abs(mean - 3.0) <= half).mean() == pytest.approx(0.9, abs=0.01)
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda: expected_cost([0, 1], [0.2, 0.7], [1, 1], fee=1), "decision must hold 0 and 1"),
+    (lambda: expected_cost([0, 2], [0, 1], [1, 1], fee=1), "y_true must hold 0 and 1"),
+    (lambda: expected_cost([0, 1], [0, 1], [1, 1, 1], fee=1), r"shapes \(2,\)"),
+    (lambda: expected_cost([0, 1], [0, 1], [1, -1], fee=1), "amount and fee"),
+    (lambda: best_cost_threshold([0, 1], [0, 1], [1, 1], fee=-1), "fee is -1"),
+    (lambda: best_cost_threshold([0, 1], [0, np.nan], [1, 1], fee=1), "nan"),
+    (lambda: best_cost_threshold([0, 1], [0, 1], [1, 1], fee=1, sample_weight=[0, 0]),
+     "not all of them 0"),
+    (lambda: correct_prior([1.2]), "from 0 to 1"),
+    (lambda: correct_prior([0.2], weight=0), "weight is 0"),
+    (lambda: correct_prior([0.2], kept=1.5), "kept is 1.5"),
+    (lambda: posterior_error([0.2], [0.2, 0.3]), "must be equal"),
+    (lambda: posterior_error([0.2], [1.3]), "posterior must hold"),
+    (lambda: seed_band([0.5]), "at least two seeds"),
+    (lambda: seed_band([0.5, 0.6], confidence=95), "confidence is 95"),
+])
+def test_bad_input_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

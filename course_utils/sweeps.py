@@ -1,0 +1,510 @@
+"""Many small networks at once: every pair of a loss and a seed, in one go.
+
+What belongs here: training a grid of networks of one architecture side by side, and what comes out
+of it. One network at a time is ``training``.
+
+A step of a network with a few hundred weights takes the computer microseconds to compute and a
+millisecond to organise. So the weights of all networks lie in one tensor, ``torch.func.vmap`` turns
+the network and the loss into operations on all of them, and the step is recorded once, as a plain
+list of tensor operations, and replayed.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from . import runtime
+from .training import (
+    Evaluation,
+    History,
+    LossFunction,
+    Predictions,
+    _is_better,
+    _mean,
+    _mean_loss,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Sweep", "train_many"]
+
+_STEPS_WORTH_RECORDING = 100  # it takes about half a second and halves the time of a step
+
+
+class Rows(Protocol):
+    """Inputs ``(N, ...)``, targets ``(N,)`` and weights ``(N,)`` of samples."""
+
+    x: Tensor
+    y: Tensor
+    weight: Tensor
+
+
+Samples = Rows | tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Tensor]
+Optimizer = Callable[..., torch.optim.Optimizer]
+Metric = Callable[[Evaluation], float]
+
+
+class Member(NamedTuple):
+    """Which network of the grid."""
+
+    loss: str
+    lr: float
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """Trained networks, in the order of ``members``.
+
+    Attributes:
+        members: one row a network: ``loss``, ``lr``, ``seed`` and ``best_epoch``, the epoch whose
+            weights it has (the last one, unless ``keep_best`` was asked for).
+        frame: one row a value: ``loss``, ``lr``, ``seed``, ``part``, ``metric``, ``value``; the
+            metric ``loss`` and those asked for, on each part, after training.
+        history: one row a network and epoch: ``train_loss``, measured while the weights move, and
+            with ``keep_best`` that part's loss after the epoch.
+        logits: for each part a tensor ``(members, N)`` or ``(members, N, C)``, on the CPU.
+    """
+
+    members: pd.DataFrame
+    frame: pd.DataFrame
+    history: pd.DataFrame
+    logits: dict[str, Tensor]
+    _network: nn.Module
+    _states: list[dict[str, Tensor]]
+
+    def prob(self, part: str) -> Tensor:
+        """Probabilities of a part, float64 ``(members, N)`` by sigmoid, ``(members, N, C)`` by
+        softmax."""
+        return torch.stack([Predictions(logits).prob for logits in self.logits[part]])
+
+    def model(self, loss: str, seed: int, lr: float | None = None) -> nn.Module:
+        """The network of that loss, seed and learning rate, in evaluation mode on the CPU.
+
+        Raises:
+            KeyError: there is none, or there are several because ``lr`` is missing.
+        """
+        found = [number for number, member in enumerate(self.members.itertuples())
+                 if (member.loss, member.seed) == (loss, seed) and lr in (None, member.lr)]
+        if len(found) != 1:
+            raise KeyError(f"{len(found)} networks have loss {loss!r}, seed {seed} and lr {lr}; "
+                           "see .members for those there are")
+        network = copy.deepcopy(self._network)
+        network.load_state_dict(self._states[found[0]], strict=False)  # tied weights come once
+        return network.eval()
+
+
+def train_many(
+    make_model: Callable[[], nn.Module],
+    losses: Mapping[str, LossFunction],
+    train: Samples,
+    *,
+    parts: Mapping[str, Samples] | None = None,
+    seeds: Iterable[int],
+    epochs: int,
+    batch_size: int = 128,
+    lr: float | Sequence[float] = 1e-3,
+    optimizer: Optimizer = torch.optim.Adam,
+    metrics: Mapping[str, Metric] | None = None,
+    keep_best: str | None = None,
+    members_at_once: int | None = None,
+    n_jobs: int | None = None,
+    device: torch.device | str = "cpu",
+    progress: bool = True,
+) -> Sweep:
+    """Train one small network for every loss, learning rate and seed, many at once.
+
+    Each comes out as if it had been trained alone, up to rounding: with ``torch.manual_seed(seed)``
+    before ``make_model()``, ``TensorLoader(..., shuffle=True,
+    generator=torch.Generator().manual_seed(seed))``, its own optimiser, and
+    :func:`course_utils.training.fit`. A network that diverges harms no other; a warning names it.
+    Ctrl-C or the stop button returns the networks that are finished, with a warning.
+
+    Args:
+        make_model: gives a new network with logits ``(N,)`` or ``(N, C)``, made of what
+            ``torch.func.vmap`` takes: no dropout.
+        losses: by name, functions of ``(logits, target)``: the mean over the batch or one value a
+            sample, from tensor operations alone, the same ones each time.
+        train: ``(x, y)``, ``(x, y, weight)``, or an object with these three as attributes; weights
+            as in ``fit``.
+        parts: by name, what the networks are judged on; the same form as ``train``.
+        seeds: each is an initialisation and an order of the batches, shared by all losses.
+        epochs: passes over ``train``, ``>= 1``.
+        batch_size: samples a step, ``>= 1``.
+        lr: one learning rate, or several to try each.
+        optimizer: called as ``optimizer(parameters, lr=lr)``; it must treat every weight by itself,
+            as SGD, Adam, AdamW or RMSprop do and LBFGS does not. Faster on the CPU:
+            ``functools.partial(torch.optim.Adam, fused=True)``.
+        metrics: further values for ``frame``, each a function of the Evaluation of one network on
+            one part, as in ``fit``.
+        keep_best: the name of a part: each network gets the weights of the epoch with the lowest
+            loss there. Costs a forward pass over that part for every epoch.
+        members_at_once: how many networks share a step. Fewer need less memory and more time; the
+            result is the same. ``None`` chooses by the size of network and batch.
+        n_jobs: how many processes share the work, as joblib counts them; ``None`` is 1, or what a
+            surrounding ``joblib.parallel_config`` says. ``joblib.parallel_config("dask")`` sends
+            it to a cluster. Each job takes ``members_at_once`` networks, so make that small enough
+            to give every process one.
+        device: where to compute.
+        progress: whether to draw a bar.
+
+    Raises:
+        ValueError: an empty or repeated choice, a number out of range, an unknown ``keep_best``,
+            tensors that do not fit together, a network or loss that cannot be run side by side.
+
+    Source: the PyTorch tutorial "Model ensembling" (torch.func).
+
+    >>> x = torch.randn(64, 3, generator=torch.Generator().manual_seed(0))
+    >>> sweep = train_many(
+    ...     lambda: nn.Sequential(nn.Linear(3, 1), nn.Flatten(0)),
+    ...     {"BCE": nn.functional.binary_cross_entropy_with_logits}, (x, (x[:, 0] > 0).float()),
+    ...     seeds=range(3), epochs=2, batch_size=16, progress=False)
+    >>> sweep.members[["loss", "seed"]].values.tolist()
+    [['BCE', 0], ['BCE', 1], ['BCE', 2]]
+    """
+    seeds, rates = list(seeds), [lr] if isinstance(lr, (int, float)) else list(lr)
+    for name, values in (("losses", list(losses)), ("seeds", seeds), ("lr", rates)):
+        if not values or len(set(values)) < len(values):
+            raise ValueError(f"{name} is {values}; give at least one, and none twice")
+    for name, value in (("epochs", epochs), ("batch_size", batch_size),
+                        ("members_at_once", 1 if members_at_once is None else members_at_once)):
+        if value < 1:
+            raise ValueError(f"{name} is {value}; it must be at least 1")
+    parts = {name: _tensors(name, part) for name, part in (parts or {}).items()}
+    if keep_best is not None and keep_best not in parts:
+        raise ValueError(f"keep_best is {keep_best!r}; the parts are {', '.join(parts) or 'none'}")
+    networks = _initialised(make_model, seeds)
+    job = _Job(dict(losses), _tensors("train", train), parts, epochs, batch_size, optimizer,
+               dict(metrics or {}), keep_best, torch.device(device))
+    job.check(networks[seeds[0]])
+    members = [Member(*member) for member in itertools.product(losses, rates, seeds)]
+    at_once = members_at_once or job.members_that_fit(networks[seeds[0]])
+    # Networks of one seed share their batches, so they go together.
+    by_seed = sorted(members, key=lambda member: seeds.index(member.seed))
+    chunks = [sorted(by_seed[start:start + at_once], key=members.index)
+              for start in range(0, len(members), at_once)]
+    done: dict[Member, _Trained] = {}
+    try:
+        with runtime.Progress("training", total=len(members) * epochs, unit="network epochs",
+                              show=progress) as bar:
+            for trained in _run(job, chunks, networks, n_jobs, bar):
+                done |= trained
+    except KeyboardInterrupt:
+        if not done:
+            raise
+        warnings.warn(f"interrupted: {len(done)} of {len(members)} networks are finished",
+                      RuntimeWarning, stacklevel=2)
+    diverged = [str(tuple(member)) for member, trained in done.items()
+                if trained.history.ended != "finished"]
+    if diverged:
+        warnings.warn(f"the training loss became inf or nan, so try a lower learning rate, for "
+                      f"(loss, lr, seed) = {', '.join(diverged)}", RuntimeWarning, stacklevel=2)
+    return _collected({member: done[member] for member in members if member in done},
+                      networks[seeds[0]], list(parts))
+
+
+def _initialised(make_model: Callable[[], nn.Module], seeds: list[int]) -> dict[int, nn.Module]:
+    """A network a seed; the global random state is left as it was."""
+    networks = {}
+    with torch.random.fork_rng(devices=[]):
+        for seed in seeds:
+            torch.manual_seed(seed)
+            networks[seed] = make_model()
+    return networks
+
+
+def _tensors(name: str, samples: Samples) -> tuple[Tensor, ...]:
+    if not isinstance(samples, tuple):
+        samples = samples.x, samples.y, samples.weight
+    lengths = [len(t) for t in samples]
+    if len(lengths) not in (2, 3) or len(set(lengths)) > 1 or not lengths[0]:
+        raise ValueError(f"{name} holds tensors of {lengths} samples; give inputs, targets and "
+                         "perhaps weights, as many of each, and not none")
+    return samples
+
+
+def _run(job: _Job, chunks: list[list[Member]], networks: dict[int, nn.Module],
+         n_jobs: int | None, bar: runtime.Progress) -> Iterator[dict[Member, _Trained]]:
+    import joblib
+
+    if joblib.effective_n_jobs(n_jobs) == 1:  # in this process, where the bar can follow
+        for chunk in chunks:
+            yield job.train_chunk(chunk, [networks[m.seed] for m in chunk], tick=bar.update)
+        return
+    work = joblib.delayed(job.train_chunk)
+    for trained in joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
+            work(chunk, [networks[m.seed] for m in chunk]) for chunk in chunks):
+        bar.update(len(trained) * job.epochs)
+        yield trained
+
+
+def _collected(done: dict[Member, _Trained], network: nn.Module, parts: list[str]) -> Sweep:
+    import pandas as pd
+
+    keys = list(Member._fields)
+    return Sweep(
+        pd.DataFrame([(*member, trained.history.best_epoch) for member, trained in done.items()],
+                     columns=[*keys, "best_epoch"]),
+        pd.DataFrame([(*member, *value) for member, trained in done.items()
+                      for value in trained.values], columns=[*keys, "part", "metric", "value"]),
+        pd.DataFrame([member._asdict() | row for member, trained in done.items()
+                      for row in trained.history.rows]),
+        {part: torch.stack([trained.logits[part] for trained in done.values()]) for part in parts},
+        network, [trained.state for trained in done.values()])
+
+
+# ------------------------------------------------------------------------------------- one chunk
+
+
+class _Trained(NamedTuple):
+    """One network at the end."""
+
+    state: dict[str, Tensor]
+    history: History
+    values: list[tuple[str, str, float]]  # part, metric, value
+    logits: dict[str, Tensor]
+
+
+class _Stack:
+    """Networks of one architecture, of which each is a row.
+
+    Attributes:
+        weights: ``(members, P)``, all parameters.
+        buffers: by name, ``(members, ...)``.
+    """
+
+    def __init__(self, networks: Sequence[nn.Module], device: torch.device) -> None:
+        self.network = copy.deepcopy(networks[0]).to(device)
+        self.shapes = {name: p.shape for name, p in self.network.named_parameters()}
+        self.weights = torch.stack([nn.utils.parameters_to_vector(network.parameters()).detach()
+                                    for network in networks]).to(device)
+        self.buffers = {name: torch.stack([network.get_buffer(name) for network in networks]
+                                          ).to(device)
+                        for name, _ in self.network.named_buffers()}
+
+    def named(self, weights: Tensor) -> dict[str, Tensor]:
+        """The parameters of one network, from their vector ``(P,)``."""
+        pieces = weights.split([shape.numel() for shape in self.shapes.values()])
+        return {name: piece.view(shape)
+                for (name, shape), piece in zip(self.shapes.items(), pieces, strict=True)}
+
+    def forward(self, weights: Tensor, buffers: dict[str, Tensor], x: Tensor) -> Tensor:
+        """The logits of one network."""
+        return functional_call(self.network, self.named(weights) | buffers, (x,))
+
+    def predict(self, x: Tensor) -> Tensor:
+        """The logits of all networks for the same inputs, some rows at a time."""
+        self.network.eval()
+        forward = vmap(self.forward, in_dims=(0, 0, None))
+        rows = max(1, 2**18 // len(self.weights))
+        with torch.no_grad():
+            logits = [forward(self.weights, self.buffers, some) for some in x.split(rows)]
+        self.network.train()
+        return torch.cat(logits, dim=1)
+
+    def copy(self) -> _Stack:
+        other = copy.copy(self)
+        other.weights = self.weights.clone()
+        other.buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
+        return other
+
+    def replace(self, member: int, other: _Stack) -> None:
+        """Take over one network of another stack."""
+        self.weights[member] = other.weights[member]
+        for name, buffer in self.buffers.items():
+            buffer[member] = other.buffers[name][member]
+
+    def state(self, member: int) -> dict[str, Tensor]:
+        """A copy of what ``load_state_dict`` takes."""
+        state = self.named(self.weights[member]) | {
+            name: buffer[member] for name, buffer in self.buffers.items()}
+        return {name: tensor.cpu().clone() for name, tensor in state.items()}
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What all chunks have in common; it travels to other processes."""
+
+    losses: dict[str, LossFunction]
+    train: tuple[Tensor, ...]
+    parts: dict[str, tuple[Tensor, ...]]
+    epochs: int
+    batch_size: int
+    optimizer: Optimizer
+    metrics: dict[str, Metric]
+    keep_best: str | None
+    device: torch.device
+
+    def check(self, network: nn.Module) -> None:
+        """Say what does not fit before the training starts, and which loss it is."""
+        stack = _Stack([network], self.device)
+        before = stack.copy()
+        forward = vmap(stack.forward, in_dims=(0, 0, None))
+        first = [[t[:self.batch_size].to(self.device) for t in part]
+                 for part in (self.train, *self.parts.values())]
+        try:
+            logits = [forward(stack.weights, stack.buffers, x) for x, *_ in first]
+        except RuntimeError as error:
+            raise ValueError("the network cannot be trained beside others (dropout cannot, for "
+                             f"instance); train it with fit. torch says: {error}") from error
+        for name, buffer in stack.buffers.items():
+            if not torch.equal(buffer, before.buffers[name]):
+                raise ValueError(f"the network changes its buffer {name!r} when it is used, as "
+                                 "batch norm does; take layer norm, or train it with fit")
+        frozen = [name for name, p in network.named_parameters() if not p.requires_grad]
+        if frozen:
+            raise ValueError(f"the network has frozen weights, {', '.join(frozen)}, which would "
+                             "be trained here; train it with fit")
+        for (name, loss_fn), (of_one, (_, *rest)) in itertools.product(
+                self.losses.items(), zip(logits, first, strict=True)):
+            _loss_and_size(loss_fn, of_one[0], *rest)
+            try:
+                vmap(partial(_loss_and_size, loss_fn), (0, *[None] * len(rest)))(of_one, *rest)
+            except RuntimeError as error:
+                raise ValueError(f"loss {name!r} cannot be computed for many networks at once; it "
+                                 f"must consist of tensor operations. torch says: {error}"
+                                 ) from error
+
+    def members_that_fit(self, network: nn.Module, memory: float = 2**28) -> int:
+        """How many networks can take a step in about so many bytes."""
+        kept = 0
+
+        def count(tensor: Tensor) -> Tensor:
+            nonlocal kept
+            kept += tensor.nbytes
+            return tensor
+
+        stack = _Stack([network], self.device)
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+            stack.network(self.train[0][:self.batch_size].to(self.device))
+        # Forward and backward; weights, gradient, optimiser, best weights; the order of the rows.
+        each = 3 * kept + 6 * stack.weights.nbytes + 8 * len(self.train[0])
+        return max(1, int(memory // each))
+
+    def train_chunk(self, members: list[Member], networks: list[nn.Module],
+                    tick: Callable[[int], None] = lambda n: None) -> dict[Member, _Trained]:
+        """Train these networks side by side, and judge them."""
+        stack = _Stack(networks, self.device)
+        train = [t.to(self.device) for t in self.train]
+        seeds = list(dict.fromkeys(member.seed for member in members))
+        seed_of = torch.tensor([seeds.index(m.seed) for m in members], device=self.device)
+        shuffles = [torch.Generator().manual_seed(seed) for seed in seeds]
+        # Neighbours with one learning rate are one parameter of the optimiser, a view of weights.
+        rates, lengths = _runs(member.lr for member in members)
+        leaves = stack.weights.split(lengths)
+        optimizer = self.optimizer([{"params": [leaf], "lr": rate} for leaf, rate
+                                    in zip(leaves, rates, strict=True)], lr=rates[0])
+        step = self._step(stack, members)
+        monitor = f"{self.keep_best}_loss" if self.keep_best else "epoch"
+        histories, best = [History(monitor) for _ in members], stack.copy()
+
+        for epoch in range(1, self.epochs + 1):
+            order = torch.stack([torch.randperm(len(train[0]), generator=shuffle)
+                                 for shuffle in shuffles]).to(self.device)
+            losses = []
+            for rows in order.split(self.batch_size, dim=1):
+                batch = [t.index_select(0, rows.reshape(-1)).unflatten(0, rows.shape)
+                         .index_select(0, seed_of) for t in train]
+                gradient, loss_and_size = step(stack.weights, stack.buffers, *batch)
+                for leaf, own in zip(leaves, gradient.split(lengths), strict=True):
+                    leaf.grad = own
+                optimizer.step()
+                losses.append(loss_and_size)
+            loss, size = (torch.stack(column, dim=1).cpu().double()
+                          for column in zip(*losses, strict=True))
+            seen = self._evaluate(stack, members, self.keep_best) if self.keep_best else None
+            for i, history in enumerate(histories):
+                row = {"epoch": epoch, "train_loss": float(_mean(loss[i], size[i]))}
+                if history.ended != "finished" or not math.isfinite(row["train_loss"]):
+                    history.ended = "diverged"  # as fit does, which stops here
+                    continue
+                if seen:
+                    row[monitor] = seen[i].loss
+                old = next((r for r in history.rows if r["epoch"] == history.best_epoch), None)
+                history.rows.append(row)
+                if old is None or _is_better(row, old, monitor):
+                    history.best_epoch = epoch
+                    best.replace(i, stack)
+            tick(len(members))
+
+        for i, history in enumerate(histories):
+            if self.keep_best and history.best_epoch:
+                stack.replace(i, best)
+        seen = {part: self._evaluate(stack, members, part) for part in self.parts}
+        return {member: _Trained(
+            stack.state(i), histories[i],
+            [(part, name, value) for part in seen for name, value in self._values(seen[part][i])],
+            {part: seen[part][i].logits for part in seen}) for i, member in enumerate(members)}
+
+    def _step(self, stack: _Stack, members: list[Member]) -> Callable[..., Any]:
+        """A function that gives the gradients of all networks, and their losses and sizes."""
+        losses, lengths = _runs(member.loss for member in members)
+
+        def total(weights: Tensor, buffers: dict[str, Tensor], x: Tensor, *rest: Tensor
+                  ) -> tuple[Tensor, list[Tensor]]:
+            logits = vmap(stack.forward)(weights, buffers, x)
+            of_losses = zip(*(t.split(lengths) for t in (logits, *rest)), strict=True)
+            seen = [vmap(partial(_loss_and_size, self.losses[name]))(*tensors)
+                    for name, tensors in zip(losses, of_losses, strict=True)]
+            loss, size = (torch.cat(column) for column in zip(*seen, strict=True))
+            return loss.sum(), [loss, size]  # no network's loss depends on another's weights
+
+        recorded, plain = None, grad(total, has_aux=True)
+        worth_it = self.epochs * (len(self.train[0]) // self.batch_size) >= _STEPS_WORTH_RECORDING
+
+        def step(weights: Tensor, buffers: dict[str, Tensor], x: Tensor, *rest: Tensor
+                 ) -> tuple[Tensor, list[Tensor]]:
+            nonlocal recorded
+            if not worth_it or x.shape[1] < self.batch_size:  # the last batch of an epoch
+                return plain(weights, buffers, x, *rest)
+            if recorded is None:
+                copies = {name: buffer.clone() for name, buffer in buffers.items()}
+                recorded = make_fx(plain)(weights, copies, x, *rest)
+            return recorded(weights, buffers, x, *rest)
+
+        return step
+
+    def _evaluate(self, stack: _Stack, members: list[Member], part: str) -> list[Evaluation]:
+        x, target, *weight = (t.to(self.device) for t in self.parts[part])
+        weight = weight[0] if weight else None
+        seen = []
+        for member, logits in zip(members, stack.predict(x), strict=True):
+            loss, _ = _mean_loss(self.losses[member.loss], logits, target, weight)
+            seen.append(Evaluation(logits.cpu(), target.cpu(),
+                                   None if weight is None else weight.cpu(), float(loss)))
+        return seen
+
+    def _values(self, seen: Evaluation) -> Iterator[tuple[str, float]]:
+        yield "loss", seen.loss
+        finite = bool(seen.logits.isfinite().all())
+        for name, metric in self.metrics.items():
+            yield name, float(metric(seen)) if finite else math.nan
+
+
+def _loss_and_size(loss_fn: LossFunction, logits: Tensor, target: Tensor,
+                   weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    loss, size = _mean_loss(loss_fn, logits, target, weight)
+    return loss, torch.as_tensor(size, dtype=loss.dtype, device=loss.device)
+
+
+def _runs(values: Iterable[Any]) -> tuple[list[Any], list[int]]:
+    """Equal neighbours as one: the values and how often each stands there.
+
+    >>> _runs("aab")
+    (['a', 'b'], [2, 1])
+    """
+    runs = [(value, len(list(same))) for value, same in itertools.groupby(values)]
+    return [value for value, _ in runs], [length for _, length in runs]

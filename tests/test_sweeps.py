@@ -1,0 +1,270 @@
+"""Many networks at once against each of them trained alone by ``fit``."""
+
+from functools import partial
+
+import joblib
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from sklearn.metrics import average_precision_score
+from torch import nn
+
+from course_utils import runtime, sweeps
+from course_utils.losses import (
+    FocalLoss,
+    label_smoothing_cross_entropy,
+    sigmoid_focal_loss,
+    soft_f1_loss,
+)
+from course_utils.sweeps import train_many
+from course_utils.training import TensorLoader, evaluate, fit
+
+bce = F.binary_cross_entropy_with_logits
+ONE_LOGIT = {"BCE": bce, "weighted": partial(bce, pos_weight=torch.tensor(5.0)),
+             "focal": partial(sigmoid_focal_loss, gamma=2.0), "soft F1": soft_f1_loss}
+TWO_LOGITS = {"CE": F.cross_entropy, "focal": FocalLoss(gamma=0.5),
+              "smoothing": partial(label_smoothing_cross_entropy, spread="others"),
+              "soft F1": soft_f1_loss}
+EACH = {"BCE": partial(bce, reduction="none"),
+        "focal": partial(sigmoid_focal_loss, gamma=2.0, reduction="none")}
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Inputs, 0/1 targets and weights; 330 rows, which 32 does not divide."""
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randn(330, 4, generator=rng)
+    y = (x[:, 0] + 0.5 * torch.randn(330, generator=rng) > 0.8).float()
+    return x, y, 0.5 + torch.rand(330, generator=rng)
+
+
+def network(outputs=1):
+    last = [nn.Flatten(0)] if outputs == 1 else []
+    return nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, outputs), *last)
+
+
+def train_alone(make_model, loss_fn, train, seed, *, epochs=3, lr=1e-2, val=None,
+                optimizer=torch.optim.Adam):
+    torch.manual_seed(seed)
+    model = make_model()
+    shuffle = torch.Generator().manual_seed(seed)
+    history = fit(model, TensorLoader(*train, batch_size=32, shuffle=True, generator=shuffle),
+                  None if val is None else TensorLoader(*val, batch_size=32), loss_fn=loss_fn,
+                  optimizer=optimizer(model.parameters(), lr=lr), epochs=epochs, device="cpu",
+                  progress=False)
+    return model.eval(), history
+
+
+def assert_each_as_if_alone(sweep, losses, make_model, train, test, **how):
+    assert len(sweep.members) > 0
+    for member, logits in zip(sweep.members.itertuples(), sweep.logits["test"], strict=True):
+        alone, _ = train_alone(make_model, losses[member.loss], train, member.seed, lr=member.lr,
+                               **how)
+        with torch.no_grad():
+            torch.testing.assert_close(logits, alone(test), rtol=1e-4, atol=1e-5)
+
+
+many = partial(train_many, seeds=[7, 0, 3], epochs=3, batch_size=32, lr=1e-2, progress=False)
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_each_network_is_as_if_trained_alone(table, recorded, monkeypatch):
+    monkeypatch.setattr(sweeps, "_STEPS_WORTH_RECORDING", 1 if recorded else 1000)
+    x, y, _ = table
+    sweep = many(network, ONE_LOGIT, (x, y), parts={"test": (x[:50], y[:50])})
+    assert_each_as_if_alone(sweep, ONE_LOGIT, network, (x, y), x[:50])
+
+
+def test_so_with_two_logits_and_integer_targets(table):
+    x, y, _ = table
+    make = partial(network, 2)
+    sweep = many(make, TWO_LOGITS, (x, y.long()), parts={"test": (x[:50], y[:50].long())})
+    assert sweep.logits["test"].shape == (12, 50, 2)
+    assert_each_as_if_alone(sweep, TWO_LOGITS, make, (x, y.long()), x[:50])
+
+
+def test_so_with_weights_on_the_samples(table):
+    x = table[0]
+    sweep = many(network, EACH, table, parts={"test": (x, table[1])})
+    assert_each_as_if_alone(sweep, EACH, network, table, x)
+    unweighted = many(network, EACH, table[:2], parts={"test": (x, table[1])})
+    assert (unweighted.logits["test"] - sweep.logits["test"]).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("optimizer", [
+    partial(torch.optim.SGD, momentum=0.9), partial(torch.optim.AdamW, weight_decay=0.1),
+    partial(torch.optim.Adam, fused=True), torch.optim.RMSprop])
+def test_so_with_other_optimizers_and_a_grid_of_learning_rates(table, optimizer):
+    x, y, _ = table
+    losses = {name: ONE_LOGIT[name] for name in ("BCE", "soft F1")}
+    sweep = many(network, losses, (x, y), parts={"test": (x[:50], y[:50])}, lr=[1e-2, 1e-3],
+                 seeds=[0, 1], optimizer=optimizer)
+    assert len(sweep.members) == 8
+    assert_each_as_if_alone(sweep, losses, network, (x, y), x[:50], optimizer=optimizer)
+
+
+def test_the_best_epoch_kept_is_the_one_that_fit_keeps(table):
+    x, y, _ = table
+    train, val = (x[:60], y[:60]), (x[60:], y[60:])
+    sweep = many(network, ONE_LOGIT, train, parts={"test": val}, keep_best="test", lr=0.3,
+                 epochs=8, seeds=range(4))
+    epochs = []
+    for member in sweep.members.itertuples():
+        alone, history = train_alone(network, ONE_LOGIT[member.loss], train, member.seed, lr=0.3,
+                                     epochs=8, val=val)
+        assert member.best_epoch == history.best_epoch
+        epochs.append(member.best_epoch)
+        ours = sweep.model(member.loss, member.seed)
+        torch.testing.assert_close(ours.state_dict(), alone.state_dict(), rtol=1e-3, atol=1e-4)
+        both = sweep.history.query(f"loss == {member.loss!r} and seed == {member.seed}")
+        np.testing.assert_allclose(both["train_loss"], history.frame["train_loss"], rtol=1e-3)
+        np.testing.assert_allclose(both["test_loss"], history.frame["val_loss"], rtol=1e-3)
+    assert len(set(epochs)) > 2  # else this shows little
+
+
+@pytest.mark.parametrize("members_at_once", [1, 5, 12])
+def test_chunks_do_not_change_the_result(table, members_at_once):
+    x, y, _ = table
+    one, other = (many(network, ONE_LOGIT, (x, y), parts={"test": (x, y)}, lr=[1e-2, 1e-3],
+                       members_at_once=n) for n in (members_at_once, 24))
+    assert one.members.equals(other.members)
+    torch.testing.assert_close(one.logits["test"], other.logits["test"], rtol=1e-4, atol=1e-5)
+
+
+def test_members_come_by_loss_then_rate_then_seed(table):
+    x, y, _ = table
+    losses = {name: ONE_LOGIT[name] for name in ("focal", "BCE")}
+    members = many(network, losses, (x, y), lr=[1e-2, 1e-3], seeds=[5, 2], epochs=1).members
+    assert members[["loss", "lr", "seed"]].values.tolist() == [
+        [loss, lr, seed] for loss in ("focal", "BCE") for lr in (1e-2, 1e-3) for seed in (5, 2)]
+
+
+def test_the_frame_holds_what_evaluate_says(table):
+    x, y, weight = table
+    part = (x[:100], y[:100], weight[:100])
+    metrics = {"AP": lambda seen: average_precision_score(seen.target, seen.prob),
+               "accuracy": lambda seen: seen.accuracy}
+    sweep = many(network, EACH, (x, y), parts={"all": (x, y), "some": part}, metrics=metrics)
+    values = sweep.frame.set_index(["loss", "seed", "part", "metric"])["value"].sort_index()
+    assert len(values) == 6 * 2 * 3
+    for number, member in enumerate(sweep.members.itertuples()):
+        model = sweep.model(member.loss, member.seed)
+        seen = evaluate(model, TensorLoader(*part, batch_size=100), EACH[member.loss])
+        told = values[member.loss, member.seed, "some"]
+        assert told["loss"] == pytest.approx(seen.loss, rel=1e-4)
+        assert told["accuracy"] == pytest.approx(seen.accuracy, rel=1e-4)
+        assert told["AP"] == pytest.approx(average_precision_score(y[:100], seen.prob), rel=1e-4)
+        torch.testing.assert_close(sweep.prob("some")[number], seen.prob, rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_that_diverges_is_named_and_harms_no_other(table):
+    x, y, _ = table
+    with pytest.warns(RuntimeWarning, match=r"inf or nan.*\('BCE', 1e\+30, 0\)"):
+        sweep = many(network, {"BCE": bce}, (x, y), parts={"test": (x, y)}, seeds=[0],
+                     lr=[1e30, 1e-2], optimizer=torch.optim.SGD,
+                     metrics={"accuracy": lambda seen: seen.accuracy})
+    calm = many(network, {"BCE": bce}, (x, y), parts={"test": (x, y)}, seeds=[0], lr=1e-2,
+                optimizer=torch.optim.SGD)
+    torch.testing.assert_close(sweep.logits["test"][1], calm.logits["test"][0])
+    accuracy = sweep.frame.query("metric == 'accuracy'")["value"].to_numpy()
+    assert np.isnan(accuracy).tolist() == [True, False]
+
+
+def test_an_interrupt_returns_the_chunks_that_are_finished(table, monkeypatch):
+    x, y, _ = table
+    update, calls = runtime.Progress.update, []
+
+    def press_stop(bar, n=1, note=None):
+        calls.append(n)
+        if len(calls) == 4:  # in the second chunk of three epochs
+            raise KeyboardInterrupt
+        update(bar, n, note)
+
+    monkeypatch.setattr(runtime.Progress, "update", press_stop)
+    with pytest.warns(RuntimeWarning, match="interrupted: 2 of 6 networks"):
+        sweep = many(network, {"BCE": bce, "focal": ONE_LOGIT["focal"]}, (x, y),
+                     parts={"test": (x, y)}, members_at_once=2)
+    assert sweep.members["seed"].tolist() == [7, 7]
+    assert len(sweep.logits["test"]) == 2
+    calls[:] = [0, 0, 0]
+    with pytest.raises(KeyboardInterrupt):  # nothing to return
+        many(network, {"BCE": bce}, (x, y))
+
+
+def test_the_global_random_state_is_left_alone(table):
+    x, y, _ = table
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    many(network, {"BCE": bce}, (x, y), epochs=1)
+    torch.testing.assert_close(torch.rand(3), expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("backend", ["loky", "dask"])
+def test_two_processes_give_what_one_gives(table, backend):
+    """With lambdas, which plain pickle cannot send."""
+    x, y, _ = table
+    losses = {"BCE": lambda logits, target: bce(logits, target), "soft F1": soft_f1_loss}
+    sweep = partial(many, lambda: network(), losses, (x, y), parts={"test": (x, y)}, epochs=2,
+                    members_at_once=2, metrics={"accuracy": lambda seen: seen.accuracy})
+    here = sweep()
+    if backend == "loky":
+        there = sweep(n_jobs=2)
+    else:
+        with two_dask_workers(), joblib.parallel_config("dask"):
+            there = sweep()
+    assert there.members.equals(here.members)
+    np.testing.assert_allclose(there.frame["value"], here.frame["value"], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(there.logits["test"], here.logits["test"], rtol=1e-4, atol=1e-5)
+
+
+def two_dask_workers():
+    distributed = pytest.importorskip("distributed")
+    return distributed.Client(n_workers=2, threads_per_worker=1, processes=True,
+                              dashboard_address=None, host="127.0.0.1")
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"seeds": []}, r"seeds is \[\]"),
+    ({"seeds": [1, 1]}, "none twice"),
+    ({"losses": {}}, "losses is"),
+    ({"lr": []}, "lr is"),
+    ({"epochs": 0}, "epochs is 0"),
+    ({"batch_size": 0}, "batch_size is 0"),
+    ({"members_at_once": 0}, "members_at_once is 0"),
+    ({"keep_best": "val"}, "keep_best is 'val'; the parts are test"),
+    ({"train": (torch.zeros(3, 4), torch.zeros(2))}, r"train holds tensors of \[3, 2\]"),
+    ({"make_model": lambda: nn.Sequential(network(), nn.Dropout())}, "dropout"),
+    ({"make_model": lambda: nn.Sequential(nn.BatchNorm1d(4), network())}, "batch norm"),
+    ({"make_model": lambda: network().requires_grad_(False)}, "frozen"),
+    ({"losses": {"peeks": lambda x, y: x.mean() * x.max().item()}}, "'peeks' cannot"),
+    ({"train": (torch.zeros(3, 4), torch.zeros(3), torch.ones(3))}, 'reduction="none"'),
+    ({"parts": {"a": (torch.zeros(3, 4), torch.zeros(3), torch.ones(3))}}, 'reduction="none"'),
+])
+def test_what_cannot_be_done_is_refused_before_training(table, change, message):
+    x, y, _ = table
+    how = {"make_model": network, "losses": {"BCE": bce}, "train": (x, y), "seeds": [0],
+           "epochs": 1, "parts": {"test": (x, y)}, "progress": False} | change
+    with pytest.raises(ValueError, match=message):
+        train_many(**how)
+
+
+def test_a_model_that_is_not_there_is_not_invented(table):
+    x, y, _ = table
+    sweep = many(network, {"BCE": bce}, (x, y), lr=[1e-2, 1e-3], epochs=1)
+    with pytest.raises(KeyError, match="2 networks have loss 'BCE'"):
+        sweep.model("BCE", 0)
+    with pytest.raises(KeyError, match="0 networks have loss 'CE'"):
+        sweep.model("CE", 0, lr=1e-2)
+    assert not sweep.model("BCE", 0, lr=1e-2).training
+
+
+def test_bigger_networks_are_trained_fewer_at_once(table):
+    sizes = []
+    for width in (8, 512):
+        job = sweeps._Job({"BCE": bce}, table[:2], {}, 1, 128, torch.optim.Adam, {}, None,
+                          torch.device("cpu"))
+        sizes.append(job.members_that_fit(nn.Sequential(
+            nn.Linear(4, width), nn.ReLU(), nn.Linear(width, width), nn.Linear(width, 1))))
+    assert sizes[0] > 200 > 50 > sizes[1] >= 1
