@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,19 +24,34 @@ q1 = Number(
         -8.0: "w has moved between the two: the second slope is taken at 1.4",
         -4.0: "that is after the first round; the second adds its own",
         7.2: "the sign: w lies left of 3, where the loss falls with growing w",
+        -8.8: "the step goes against the gradient: from 1 to 1.4, not to 0.6",
         -5.6: "in the second round w is 1.4; you took 2.2, one step too far",
     },
 )
 
 
+class _Lent(Function):
+    """Lends each call its own copies, outside any graph, since an answer may change them."""
+
+    def _fault(self, given: Any) -> str:
+        fault = super()._fault(_lent(given) if callable(given) else given)
+        of_batches = fault.partition("))]: ")[2]  # printed, they would fill the screen
+        return f"for one of the models: {of_batches}" if of_batches else fault
+
+
+def _lent(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *given: function(*(a.detach() if isinstance(a, Tensor) else copy.deepcopy(a)
+                                     for a in given))
+
+
 def _epoch_mean(means: Tensor, sizes: Tensor) -> Tensor:
     filled = sizes > 0
-    return ((means * sizes)[filled].sum() / sizes.sum()).detach()
+    return (means * sizes)[filled].sum() / sizes.sum()
 
 
 _means = torch.tensor([0.5, 0.3, 0.2, 2.0])
 
-q2 = Function(
+q2 = _Lent(
     hints=["Each batch counts by its size: sum of means times sizes, over the sum of sizes.",
            "0 times nan is nan: leave the empty batches out first, means[sizes > 0]."],
     answer="""
@@ -44,25 +60,29 @@ def epoch_mean(means, sizes):
     return (means[filled] * sizes[filled]).sum() / sizes.sum()
 """,
     why="Weighted by size it is the mean over all samples, however they were cut into batches.",
-    reference=_epoch_mean,
+    reference=_lent(_epoch_mean),
     cases=[(_means, torch.tensor([64, 64, 64, 1])), (_means, torch.tensor([5, 5, 5, 5])),
            (_means[:1], torch.tensor([3])),
            (torch.tensor([0.5, float("nan"), 0.1]), torch.tensor([4, 0, 2]))],
     tolerance=1e-5,
     mistakes=[
         ("right, but for the empty batch: 0 times nan is nan; leave it out before you add",
-         lambda m, s: ((m * s).sum() / s.sum()).detach()),
+         _lent(lambda m, s: (m * s).sum() / s.sum())),
         ("this is the mean of the batch means; the last batch of 1 counts as much as 64",
-         lambda m, s: m.mean().detach()),
+         _lent(lambda m, s: m.mean())),
         ("the mean of the batch means, without the empty batch; but each must count by its size",
-         lambda m, s: m.nanmean().detach()),
+         _lent(lambda m, s: m.nanmean())),
         ("this is the sum over all samples; divide by how many there are",
-         lambda m, s: (m * s)[s > 0].sum().detach()),
+         _lent(lambda m, s: (m * s)[s > 0].sum())),
         ("divide by the number of samples, sizes.sum(), not by the number of batches",
-         lambda m, s: ((m * s)[s > 0].sum() / len(m)).detach()),
-        ("this is the last batch only", lambda m, s: m[-1].detach()),
+         _lent(lambda m, s: (m * s)[s > 0].sum() / len(m))),
+        ("this is the last batch only", _lent(lambda m, s: m[-1])),
         ("the sum of the means, over the number of samples: the sizes must multiply the means",
-         lambda m, s: (m[s > 0].sum() / s.sum()).detach()),
+         _lent(lambda m, s: m[s > 0].sum() / s.sum())),
+        ("divide by the number of samples, sizes.sum(), not by the number of filled batches",
+         _lent(lambda m, s: (m * s)[s > 0].sum() / (s > 0).sum())),
+        ("a nan taken for 0 still counts as a batch; and each batch must count by its size",
+         _lent(lambda m, s: m.nan_to_num().mean())),
     ],
 )
 
@@ -74,32 +94,36 @@ _DEFENCES = {
 }
 
 
-def _reply(pair: str) -> str:
-    found = [f"yes, {letter} is one of the two" for letter in pair if letter in "df"]
-    return "; ".join(found + [_DEFENCES[letter] for letter in pair if letter in _DEFENCES])
+def _reply(letters: str) -> str:
+    found = [f"yes, {letter} is one of the two" for letter in letters if letter in "df"]
+    missing = ["which is the other?"] if len(letters) == len(found) else []
+    return "; ".join(found + missing + [_DEFENCES[x] for x in letters if x in _DEFENCES])
 
 
-q3 = Choice(
+class _Pair(Choice):
+    """Takes the letters in any order, however they are set apart."""
+
+    def _fault(self, given: Any) -> str:
+        if isinstance(given, list | tuple | set):
+            given = " ".join(map(str, given))
+        if isinstance(given, str):
+            letters = re.findall("[a-z]", re.sub(r"\band\b", "", given.lower()))
+            given = "".join(sorted(set(letters)))
+        if given not in [self.right, *self.replies]:
+            return 'the answer is two letters from a to f, in quotes, such as "ab"'
+        return super()._fault(given)
+
+
+q3 = _Pair(
     hints=["Which line undoes the one before it?",
            "Of which samples are the logits after the inner loop? And before which step?"],
     answer='bugs = "df"',
     why="d clears the gradients before step can use them; f is the last batch only, of training "
         "samples, seen in training mode. Put d before c, and validate over all samples.",
     right="df",
-    replies={pair: _reply(pair) for pair in map("".join, itertools.combinations("abcdef", 2))
-             if pair != "df"},
+    replies={pair: _reply(pair) for size in (1, 2)
+             for pair in map("".join, itertools.combinations("abcdef", size)) if pair != "df"},
 )
-
-
-class _WithAModel(Function):
-    """Lends each call its own copy of the model, since evaluating may change it."""
-
-    def _fault(self, given: Any) -> str:
-        return super()._fault(_lent(given) if callable(given) else given)
-
-
-def _lent(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda model, loader: function(copy.deepcopy(model), loader)
 
 
 def _norm(training: bool) -> nn.Module:
@@ -125,7 +149,7 @@ _hits = torch.tensor([1, 1, 1, 0, 1, 1, 1, 1, 0, 1, 1, 1, 0, 0])
 _y = ((_logits(_norm(False), [(_x, None)])[0].argmax(1)) + 1 - _hits) % 3
 _batches = list(zip(_x.split(6), _y.split(6), strict=True))
 
-q4 = _WithAModel(
+q4 = _Lent(
     hints=["Begin with model.eval() and compute under torch.no_grad().",
            "Add up the right answers and the samples over all batches; divide at the end."],
     answer="""
@@ -153,6 +177,8 @@ def evaluate(model, loader):
          _lent(lambda m, ld: torch.stack([r.mean() for r in _right(m, ld)]).mean())),
         ("this is the number of right answers; divide by the number of samples",
          _lent(lambda m, ld: torch.cat(_right(m, ld)).sum())),
+        ("this is in per cent; a share lies between 0 and 1", _lent(
+            lambda m, ld: 100 * torch.cat(_right(m, ld)).mean())),
         ("this is the share of wrong answers", _lent(
             lambda m, ld: 1 - torch.cat(_right(m, ld)).mean())),
         ("this is the loss, not the accuracy", _lent(lambda m, ld: F.cross_entropy(
@@ -189,6 +215,7 @@ q6 = Number(
         1e-4: "that would be one factor of 0.1; there is one for every 7 calls",
         1e-8: "that is the factor of eight tenths alone; it begins at 0.001",
         1e-12: "61 / 7 = 8.7: the ninth factor comes with the 63rd call, not before",
+        0.001 * 0.1 ** (61 / 7): "the factor comes at every seventh call, not bit by bit",
         1e-64: "not at every call, at every seventh",
     },
 )
@@ -206,5 +233,6 @@ q7 = Number(
         7: "that is how many it got wrong",
         95: "that would be of 100 photos; here there are 153",
         145.962: "photos come whole: 95.4 % is rounded",
+        146.00025: "photos come whole: 95.425 % is rounded too, so round what you found",
     },
 )

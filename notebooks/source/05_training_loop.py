@@ -82,8 +82,8 @@ train, val, test = order[:500], order[500:653], order[653:]
 
 # %% [markdown]
 # The smallest classifier: logits $z = xW$ with a matrix $W$ of 64 x 10 weights, all 0. From
-# notebook 01 we know the gradient of cross entropy with respect to the logits, $p - y$. By the
-# chain rule it is $x^\top (p - y) / N$ for $W$.
+# notebook 01 we know the gradient of one sample's cross entropy with respect to its logits, $p -
+# y$. For $W$, and the mean over the $N$ rows of $x$, the chain rule makes it $x^\top (p - y) / N$.
 #
 # > **Predict.** What is the loss before the first step?
 
@@ -106,8 +106,8 @@ stepped = W - 0.5 * gradient_by_hand(W, x, y)
 print(f"after one step {F.cross_entropy(x @ stepped, y):.3f}")
 
 # %% [markdown]
-# Now PyTorch's way: `backward` computes the gradient of the loss for every parameter and leaves it
-# in `.grad`; an *optimiser* makes the step. Is it the same step?
+# Now PyTorch's way, *autograd*: `backward` computes the gradient of the loss for every parameter
+# and leaves it in `.grad`; an *optimiser* makes the step. Is it the same step?
 
 # %% tags=["nbval-check-output"]
 W.requires_grad_()
@@ -119,8 +119,8 @@ print(f"largest difference below one millionth: {bool((W - stepped).abs().max() 
 # %% [markdown]
 # ### How large a step?
 #
-# Near a minimum every smooth loss looks like a bowl, usually a long one: here $\frac12 (w_1^2 + 8
-# w_2^2)$. Along $w_2$ one step multiplies the distance by $1 - 8\,\mathrm{lr}$.
+# Near a minimum most smooth losses look like a bowl, usually a long one: here $\frac12 (w_1^2 + 8
+# w_2^2)$. Its slope along $w_2$ is $8 w_2$, so one step multiplies $w_2$ by $1 - 8\,\mathrm{lr}$.
 #
 # > **Predict.** From which learning rate on does the path leave the bowl, and never arrive?
 
@@ -146,14 +146,14 @@ def draw_path(lr, momentum, ax):
     return ax
 
 plots.explore(draw_path, "Twenty steps of gradient descent into a long bowl, without momentum. "
-                         "With a learning rate of 0.02 the path creeps, with 0.14 it arrives, with "
-                         "0.26 it swings across the bowl and further out at every step.",
+                         "With a learning rate of 0.02 the path creeps; with 0.14 it comes close; "
+                         "with 0.26 it swings to and fro along w2, further at every step.",
               lr=(0.14, 0.02, 0.26, 0.02), momentum=(0.0, 0.0, 1.0, 0.1))
 
 # %% [markdown]
-# Beyond $2/8 = 0.25$ every step lands further out: $|1 - 8\,\mathrm{lr}| > 1$. The steepest
-# direction limits the learning rate, the flattest one decides how long it takes. (*Momentum* keeps
-# a share of the last step's speed; the second slider is for section 2.)
+# Beyond $2/8 = 0.25$ every step lands further out along $w_2$: $|1 - 8\,\mathrm{lr}| > 1$. The
+# steepest direction limits the learning rate, the flattest one decides how long it takes.
+# (*Momentum* keeps a share of the last step's speed; the second slider is for section 2.)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **Teacher.** 8 minutes, and exercise 5.1 after section 2. Ask for the first loss (notebook 01). At
@@ -225,7 +225,8 @@ print(f"no zero_grad against momentum 1: largest difference {difference.abs().ma
 # So plain SGD without `zero_grad` *is* SGD with momentum 1; 0.9 is usual. It often learns, and that
 # is why the mistake lives on. Set the second slider above to 1.
 #
-# > **Predict.** On the digits, with a small and with a large learning rate: who wins?
+# > **Predict.** Twenty *epochs* on the digits (an epoch is one pass over all training samples, here
+# > in batches of 64), with a small and with a large learning rate: who wins?
 
 # %%
 def small_network():
@@ -288,11 +289,11 @@ one_batch = [learn(seed, 0.3, False, epochs=160, size=500)[-1] for seed in range
 print(f"a single batch, without zero_grad: mean accuracy {sum(one_batch) / 5:.2f}")
 
 # %% [markdown]
-# It stays where it is: without the noise of small batches there is no unlearning. So if a run gets
+# It does not fall apart. What the pendulum gathers is the noise of small batches. So if a run gets
 # worse after a good start, look for `zero_grad` before you blame the learning rate.
 
 # %% [markdown]
-# ### Two wrong orders
+# ### A wrong order
 #
 # > **Predict.** `zero_grad` between `backward` and `step`: what is learned?
 
@@ -307,8 +308,10 @@ max((new - old).abs().max().item()
 
 # %% [markdown]
 # Nothing, without a word: `zero_grad` sets the gradients to `None`, and `step` skips what has none.
-# With `set_to_none=False` they become zeros, which is *not* the same: an optimiser with momentum
-# goes on moving on a gradient of zero.
+# With `set_to_none=False` they become zeros.
+#
+# > **Predict.** One step with momentum, then `zero_grad` and a second step. Is zero as good as
+# > `None`?
 
 # %%
 def coast(set_to_none):
@@ -323,6 +326,9 @@ def coast(set_to_none):
 # %%
 coast(set_to_none=True), coast(set_to_none=False)
 
+# %% [markdown]
+# It is not: on a gradient of zero the momentum rolls on.
+
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **Teacher.** 9 minutes, and exercise 5.1. Show of hands before the pendulum: nearly all say
 # "explosion". Let the slider of section 1 stand at momentum 1 beside it. Usual wrong answer to the
@@ -333,7 +339,8 @@ coast(set_to_none=True), coast(set_to_none=False)
 #
 # A much-read post has one `run_model(mode)` for training, validation and samples without labels.
 # Three tasks with different needs; so we write three functions. The network has two layers that
-# section 4 is about, *BatchNorm* and *dropout*.
+# section 4 is about, *BatchNorm* and *dropout*. The optimiser is *Adam*: momentum, with each
+# weight's step divided by the usual size of its gradients.
 
 # %%
 def network():
@@ -388,7 +395,7 @@ prob.amax(dim=1), prob.argmax(dim=1), digit[test][:3]
 #
 # `loss.item()` is a plain number; `loss` still knows how it was computed. "Append `loss` itself to
 # a list and memory grows with every batch", it is often said. `saved_tensors_hooks` tells us of
-# each intermediate result that autograd stores; we count those still alive.
+# each tensor that autograd stores; we add up the memory of those still alive, shared memory once.
 #
 # > **Predict.** Twenty batches, the losses kept in a list. When is memory held: with `backward`,
 # > without it (a validation that forgot `no_grad`), or both?
@@ -409,13 +416,15 @@ def megabytes_held(keep, backward):
         for loss in losses if backward else []:
             loss.backward()
         losses, loss = [keep(loss) for loss in losses], None
-    return round(sum(kept.tensor.nbytes for kept in alive) / 1e6, 1)
+    memory = [kept.tensor.untyped_storage() for kept in alive]
+    sizes = {storage.data_ptr(): storage.nbytes() for storage in memory}
+    return round(sum(sizes.values()) / 1e6, 1)
 
 # %% tags=["nbval-check-output"]
 for backward in [True, False]:
     for name, keep in [("loss", lambda loss: loss), ("loss.item()", torch.Tensor.item)]:
         print(f"{'after' if backward else 'without':<7} backward, {name:<11} kept: "
-              f"{megabytes_held(keep, backward)} MB of intermediate results")
+              f"{megabytes_held(keep, backward)} MB still held")
 
 # %% [markdown]
 # `backward` frees the intermediate results, whether the loss is kept or not: there, what folklore
@@ -429,9 +438,10 @@ for backward in [True, False]:
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4. `train()` left on
 #
-# Two layers behave differently in training. *Dropout* sets a random half of its inputs to 0.
-# *BatchNorm* shifts and scales each feature by the mean and spread of the *batch*; in evaluation
-# it uses *running* averages, collected in training. `model.train()` and `model.eval()` switch.
+# Two layers behave differently in training. *Dropout*, as we set it, turns a random half of its
+# inputs to 0 and doubles the rest. *BatchNorm* shifts and scales each feature by the mean and
+# spread of the *batch*. In evaluation dropout does nothing, and BatchNorm uses *running* averages
+# that it collected in training. `model.train()` and `model.eval()` switch.
 #
 # > **Predict.** The same digit, three times through the network in training mode.
 
@@ -443,13 +453,13 @@ def said_of_first(samples, mode):
 
 # %%
 model, _ = train_network(seed=0)
-pd.DataFrame({"train()": [said_of_first(val, True) for _ in range(3)],
-              "eval()": [said_of_first(val, False) for _ in range(3)]}).round(3)
+pd.DataFrame({"eval()": [said_of_first(val, False) for _ in range(3)],
+              "train()": [said_of_first(val, True) for _ in range(3)]}).round(3)
 
 # %% [markdown]
-# Three different answers to one question. And it gets worse. `ImageFolder`, which reads photos from
-# one folder a class, delivers them sorted by class, and validation photos are rarely shuffled. Then
-# a batch is of one kind, and its mean is not the mean of the data.
+# Dropout gives three answers to one question. And it gets worse. `ImageFolder`, which reads photos
+# from one folder a class, delivers them sorted by class, and validation photos are rarely shuffled.
+# Then a batch is of one kind, and its mean is not the mean of the data.
 #
 # > **Predict.** Validation digits sorted by class, in batches of 4 (another post's size). What
 # > accuracy does `train()` show, when `eval()` shows more than nine in ten?
@@ -564,7 +574,7 @@ print(f"epochs 5 to 12: off by {off.mean():+.2f} on average, by up to {off.abs()
 
 # %%
 with torch.no_grad():
-    each = F.cross_entropy(models[0](pixels[val]), digit[val], reduction="none")
+    each = F.cross_entropy(models[0].eval()(pixels[val]), digit[val], reduction="none")
 
 # %%
 rows = []
@@ -609,8 +619,8 @@ leak.groupby(level=0, sort=False).agg(["mean", "std"]).round(3)
 
 # %% [markdown]
 # With the mistake the validation accuracy is *higher* and the model is *worse*: it learned from 153
-# digits, not from 500. Its gap is many times the scatter over five seeds. (The honest gap is not 0:
-# all runs share one draw of 153, and it may be a little easy.) Only a third set can show it.
+# digits, not from 500. Its gap is many times the scatter over five seeds. (The honest gap need not
+# be 0: all runs share one draw of 153, which may be a little easy.) Only a third set can show it.
 
 # %% [markdown]
 # ### Chosen and reported on the same set
@@ -624,10 +634,10 @@ leak.groupby(level=0, sort=False).agg(["mean", "std"]).round(3)
 # %%
 def held_out_hits(seed, epochs=12):
     torch.manual_seed(seed)
-    model = small_network()
+    model, loader = small_network(), batches(train, seed, size=100)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     for _ in range(epochs):
-        train_one_epoch(model, batches(train, seed, size=100), optimizer)
+        train_one_epoch(model, loader, optimizer)
     with torch.no_grad():
         return (model(pixels[held]).argmax(1) == digit[held]).float()
 
@@ -678,11 +688,18 @@ for k in [1, 10, 40]:
 
 # %% [markdown]
 # > **Predict.** "Our new loss brings 1 % more on 153 photos." How far does the accuracy of one and
-# > the same network move, from one draw of 153 digits to the next?
+# > the same network move, from one draw of 153 digits to the next? And the difference of two
+# > networks, if both are judged on the same digits?
 
 # %%
-draws = [hits[0][torch.randperm(len(held), generator=g)[:153]].mean() for _ in range(1000)]
-print(f"standard deviation over the draws: {torch.stack(draws).std():.3f}")
+draws = torch.stack([hits[:2, torch.randperm(len(held), generator=g)[:153]].mean(dim=1)
+                     for _ in range(1000)])
+print(f"standard deviation over the draws: one network {draws[:, 0].std():.3f}, "
+      f"difference of two {(draws[:, 0] - draws[:, 1]).std():.3f}")
+
+# %% [markdown]
+# The luck of the draw is larger than the gain. On the *same* digits two networks share part of that
+# luck, so compare them there, photo by photo; but even then 153 are too few to tell 1 %.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **Teacher.** 9 minutes, and exercise 5.7. Play the choice with coins first: everybody flips ten,
@@ -692,9 +709,9 @@ print(f"standard deviation over the draws: {torch.stack(draws).std():.3f}")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7. When the scheduler steps
 #
-# A *scheduler* lowers the learning rate as training goes on. `StepLR(optimizer, 7, 0.1)` divides it
-# by ten after every 7 calls of `scheduler.step()`. It counts *calls*; what a call means is for you
-# to decide.
+# A *scheduler* changes the learning rate as training goes on; most lower it. `StepLR(optimizer, 7,
+# 0.1)` divides it by ten after every 7 calls of `scheduler.step()`. It counts *calls*; what a call
+# means is for you to decide.
 #
 # > **Predict.** 25 epochs of 8 batches. What does it do if it is called after every batch?
 
@@ -736,8 +753,8 @@ for warning in caught:
     print(str(warning.message).split(". ")[0])
 
 # %% [markdown]
-# The call *before* costs one epoch of the schedule. The call after each *batch* goes unnoticed, and
-# stops the training after two or three epochs. Over five seeds, on the digits:
+# That was the call *before*, which costs one epoch of the schedule. The call after each *batch*
+# goes unnoticed, and in effect stops the training after two or three epochs. Over five seeds:
 
 # %%
 def with_scheduler(seed, each_batch):
@@ -759,7 +776,7 @@ pd.DataFrame({name: [with_scheduler(seed, each_batch) for seed in range(5)] for 
 
 # %% [markdown]
 # The other way round, some schedulers *want* each batch: `OneCycleLR` warms up and cools down over
-# a number of steps that it is told. Stepped once an epoch it never leaves the warm-up.
+# a number of steps that it is told. Stepped once an epoch, ours never leaves the warm-up.
 
 # %%
 def one_cycle(optimizer):
@@ -874,9 +891,9 @@ print(f"new scanner, moving minus frozen, for each seed: {(moves - stays).round(
 # %%
 model, _ = train_network(seed=0, epochs=5)
 best, copied = model.state_dict(), copy.deepcopy(model.state_dict())
-optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+optimizer, loader = torch.optim.Adam(model.parameters(), lr=3e-3), batches(train, 1)
 for _ in range(5):
-    train_one_epoch(model, batches(train, 1), optimizer)
+    train_one_epoch(model, loader, optimizer)
 now = model.state_dict()["0.weight"]
 {"best": (best["0.weight"] - now).abs().max().item(),
  "copied": round((copied["0.weight"] - now).abs().max().item(), 3)}
@@ -920,7 +937,10 @@ for module in [Innocent(), nn.Linear(2, 2)]:
 # %% [markdown]
 # It refuses both: the file names code, and the loader cannot know whether it is honest. (A whole
 # module has another fault: rename the class or move its file, and it can be loaded no more.) The
-# mend is to save what was *learned*, the tensors:
+# mend is to save what was *learned*, the tensors.
+#
+# `weights_only` is a good lock, not a perfect one: crafted files got past it before version 2.6
+# (CVE-2025-32434), and again before 2.10 (CVE-2026-24747). Keep PyTorch current.
 
 # %%
 torch.save(models[0].state_dict(), file)
@@ -940,7 +960,8 @@ folder.cleanup()
 #
 # Model and data must lie on the same *device*: the processor (`cpu`), an NVIDIA card (`cuda`) or
 # Apple's (`mps`). One post hard-wires `"cuda"`, another `"mps"`. On other machines that crashes at
-# once, which is kind. One mistake does not.
+# once, which is kind. Another mistake passes on every machine that has only a `cpu`, and crashes on
+# the first that has a card.
 #
 # > **Predict.** `model.to(device)` moves the model. Does `x.to(device)` move `x`? We try it with
 # > `meta`, a device for tensors without content that every machine has.
@@ -979,7 +1000,8 @@ model(x.to(device)).detach().cpu().argmax(dim=1)
 #
 # Here is the heart of the loop that all notebooks use.
 #
-# > **Predict.** Find the line, or its absence, for each mistake of sections 2 to 7.
+# > **Predict.** Sections 2 to 10 showed mistakes. For which of them is there a line here, or its
+# > absence?
 
 # %%
 print(inspect.getsource(training._train_one_epoch))
@@ -987,7 +1009,7 @@ print(inspect.getsource(training._train_one_epoch))
 # %% [markdown]
 # | line | against |
 # |---|---|
-# | `model.train()` at each epoch | an `eval()` left on, section 4 |
+# | `model.train()` at each epoch | the mode that a validation left, section 4 |
 # | `_unpack(batch, device)` | the wrong device, section 10 |
 # | `zero_grad`, `backward`, `step` | gradients that add up, section 2 |
 # | `scheduler` only where it counts batches | a schedule run down, section 7 |
@@ -1018,6 +1040,8 @@ print(f"largest difference of 10 epoch losses below 1e-5: {bool(difference.abs()
 # `patience=5` stops after five epochs without improvement (*early stopping*); `max_grad_norm=1.0`
 # shortens longer gradients (*clipping*); `scheduler=` is stepped when it should be. Ctrl-C, or the
 # stop button, ends the training but loses no finished epoch.
+#
+# > **Predict.** Can the validation loss lie *below* the training loss?
 
 # %%
 model, optimizer, loader = prepare()
@@ -1026,13 +1050,16 @@ history = fit(model, loader, [(pixels[val], digit[val])], loss_fn=F.cross_entrop
               progress=False)
 ax = plots.plot_history(history)
 ax.set_yscale("log")
-plots.show(ax, "Training and validation loss of one run. Five epochs after its lowest validation "
-               "loss, at the vertical line, the training was stopped, long before 200 epochs.")
+plots.show(ax, "Training and validation loss of one run. The vertical line marks the lowest "
+               "validation loss; five epochs later the training was stopped, long before 200.")
 
 # %%
 print(history.ended)
 
 # %% [markdown]
+# It can, for a while: the training loss is measured with dropout on, and during the epoch, by
+# weights that still improve.
+#
 # `training.evaluate` and `training.predict` are the two other functions. They say more than ours
 # (logits, probabilities and decisions of all samples, on the CPU, in the loader's order), and give
 # each layer back the mode it was in.
@@ -1079,9 +1106,10 @@ print(caught[0].message)
 print(f"largest difference after resuming: {(in_one_go - resumed).abs().max():.0e}")
 
 # %% [markdown]
-# Zero, to the last bit. For that the file holds more than weights: the optimiser's memory
-# (momentum, Adam's averages), the scheduler's count, the best weights so far, and the state of the
-# random numbers that shuffle the digits and drop units out. Suppose we forget only the optimiser:
+# Zero: on a CPU it is the same run, to the last bit. For that the file holds more than weights: the
+# optimiser's memory (momentum, Adam's averages), the scheduler's count, the best weights so far,
+# and the state of the random numbers that shuffle the digits and drop units out. Suppose we forget
+# only the optimiser:
 
 # %%
 def after_eight_epochs(new_optimizer):
@@ -1158,16 +1186,16 @@ def evaluate(model, loader):
 ex.q4.check(evaluate)
 
 # %% [markdown]
-# **Exercise 5.5, find the bug.** A run is resumed, and its loss jumps up before it falls again.
-# Which line loses the momentum? Answer with its letter.
+# **Exercise 5.5, find the bug.** A resumed run does not go on as it would have without the stop.
+# One thing that was lost is the momentum. In which line? Answer with its letter.
 #
 # ```python
 # state = torch.load("run.pt", weights_only=True)                          # a
 # model = network()                                                        # b
 # model.load_state_dict(state["model"])                                    # c
-# optimiser = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)    # d
+# optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)    # d
 # for epoch in range(state["epoch"] + 1, epochs + 1):                      # e
-#     train_one_epoch(model, loader, optimiser)                            # f
+#     train_one_epoch(model, loader, optimizer)                            # f
 # ```
 
 # %% tags=["exercise"]
@@ -1176,8 +1204,8 @@ ex.q5.check(line)
 
 # %% [markdown]
 # **Exercise 5.6, predict a number.** Fine-tuning begins with `lr=0.001` and `StepLR(optimizer, 7,
-# 0.1)`, called by mistake after each of the 61 batches of an epoch. What is the learning rate after
-# the *first* epoch?
+# 0.1)`, stepped by mistake after each of the 61 batches of an epoch. What is the learning rate
+# after the *first* epoch?
 
 # %% tags=["exercise"]
 rate = ...
@@ -1207,11 +1235,13 @@ ex.q7.check(right)
 # **Next.** With this loop, how far do 244 photos of ants and bees get us, and how much of it is
 # owed to a network trained on a million others? Notebook `06_fine_tuning_ants_bees`.
 #
-# **References.** B. T. Polyak, "Some methods of speeding up the convergence of iteration methods",
-# *USSR Computational Mathematics and Mathematical Physics* 4 (1964), momentum. N. Srivastava, G.
-# Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov, "Dropout: A Simple Way to Prevent Neural
-# Networks from Overfitting", *Journal of Machine Learning Research* 15 (2014). S. Ioffe and C.
-# Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate
-# Shift", *ICML* 2015. G. C. Cawley and N. L. C. Talbot, "On Over-fitting in Model Selection and
-# Subsequent Selection Bias in Performance Evaluation", *Journal of Machine Learning Research* 11
-# (2010). PyTorch documentation, "torch.load" and "torch.optim: How to adjust learning rate".
+# **References.** B. T. Polyak, "Some methods of speeding up the convergence of iteration
+# methods", *USSR Computational Mathematics and Mathematical Physics* 4 (1964), momentum. N.
+# Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov, "Dropout: A Simple Way
+# to Prevent Neural Networks from Overfitting", *Journal of Machine Learning Research* 15 (2014).
+# S. Ioffe and C. Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing
+# Internal Covariate Shift", *ICML* 2015. D. P. Kingma and J. Ba, "Adam: A Method for Stochastic
+# Optimization", *ICLR* 2015. G. C. Cawley and N. L. C. Talbot, "On Over-fitting in Model
+# Selection and Subsequent Selection Bias in Performance Evaluation", *Journal of Machine Learning
+# Research* 11 (2010). PyTorch documentation, "torch.load" and "torch.optim: How to adjust
+# learning rate".
