@@ -193,7 +193,7 @@ def fit(
         max_grad_norm: scale a longer gradient of a batch down to this norm, ``> 0``.
         checkpoint: a file to write after each epoch. If it is there already, training goes on
             from it as if it had never stopped (on the CPU to the last bit), with the optimiser's
-            settings as they were; it is read with ``weights_only=True``, which runs no code.
+            settings as they were; it is read with ``weights_only=True``, which refuses code.
         device: where to compute; ``None`` is :func:`course_utils.runtime.device`'s choice.
         progress: whether to draw a bar.
 
