@@ -6,6 +6,9 @@
                                         rewrite notebooks/*.ipynb from notebooks/source/
     python start.py test                run every check that CI runs
     python start.py bench [NAME ...]    time losses and training beside other libraries
+    python start.py site                build the site under build/site, from the stored outputs
+    python start.py slides              make a deck of slides of each notebook under build/slides
+    python start.py badges OWNER/NAME   write a fork's address and Colab badges into the sources
 
 NAME picks notebooks by number or name: `run 7`, `run 07_credit_card_imbalance`.
 The first call makes .venv and installs the requirements; later calls reuse both.
@@ -324,7 +327,11 @@ def regenerate(*names: str) -> int:
 
     os.environ.update(EMBEDDED)
     paths = chosen(names, list((NOTEBOOKS / "source").glob("*.py")))
-    return execute_all(paths, lambda path: jupytext.read(path, fmt="py:percent"), finish)
+    os.environ["COURSE_RESULTS"] = str(NOTEBOOKS.parent / "data")  # where a notebook leaves a table
+    try:
+        return execute_all(paths, lambda path: jupytext.read(path, fmt="py:percent"), finish)
+    finally:
+        del os.environ["COURSE_RESULTS"]
 
 
 def test() -> int:
@@ -372,7 +379,40 @@ def bench(*names: str) -> int:
     return max(call([sys.executable, known[name]]) for name in names or known)
 
 
-COMMANDS = {"run": run, "regenerate": regenerate, "test": test, "bench": bench}
+def site() -> int:
+    return call([sys.executable, ROOT / "docs" / "build_site.py"])
+
+
+def slides() -> int:
+    return call([sys.executable, ROOT / "docs" / "build_slides.py"])
+
+
+def badges(name: str) -> int:
+    """Write, or replace, a Colab badge under each title and the address in the set-up cells."""
+    if not re.fullmatch(r"[\w-]+/[\w.-]+", name):
+        sys.exit(f"badges wants the fork's OWNER/NAME on GitHub, and this is {name!r}.")
+    colab = "https://colab.research.google.com"
+    field = f'REPO = "https://github.com/{name}"'
+    pages = {path: path.stem for path in sorted((NOTEBOOKS / "source").glob("*.py"))}
+    pages[NOTEBOOKS.parent / "README.md"] = "00_start_here"
+    for path, notebook in pages.items():
+        hash_, empty = ("# ", "#") if path.suffix == ".py" else ("", "")  # in .py, text is comment
+        badge = (f"{hash_}[![Open in Colab]({colab}/assets/colab-badge.svg)]"
+                 f"({colab}/github/{name}/blob/main/notebooks/{notebook}.ipynb)\n{empty}\n")
+        text = path.read_text(encoding="utf-8")
+        text = re.sub(rf"(?m)^{hash_}\[!\[Open in Colab\].*\n{empty}\n", "", text)
+        text = re.sub(rf"(?m)^({hash_}# .+\n{empty}\n)", rf"\1{badge}", text, count=1)
+        text = re.sub(r'(?m)^REPO = ".*?"', field, text)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    print(f"{len(pages)} files name {name} now: `python start.py regenerate` brings it into the "
+          "notebooks, then commit.")
+    return 0
+
+
+COMMANDS = {"run": run, "regenerate": regenerate, "test": test, "bench": bench,
+            "site": site, "slides": slides, "badges": badges}
+WITHOUT_NAMES = {"test": "runs every check", "site": "builds every page",
+                 "slides": "makes every deck"}
 
 
 def main(arguments: list[str]) -> int:
@@ -384,15 +424,18 @@ def main(arguments: list[str]) -> int:
     if arguments and arguments[0] not in COMMANDS:
         known = ", ".join(COMMANDS)
         sys.exit(f"There is no command {arguments[0]!r}: use {known}, or none for JupyterLab.")
-    if arguments[:1] == ["test"] and arguments[1:]:
-        sys.exit(f"`test` runs every check and takes no names; it got {' '.join(arguments[1:])}.")
+    command, *names = arguments or [""]
+    if command in WITHOUT_NAMES and names:
+        does = WITHOUT_NAMES[command]
+        sys.exit(f"`{command}` {does} and takes no names; it got {' '.join(names)}.")
+    if command == "badges" and len(names) != 1:
+        sys.exit("`badges` takes one name, OWNER/NAME: that of the fork on GitHub.")
     data = os.environ.get("COURSE_DATA")
     if data and data != "embedded":  # kernels run in notebooks/, the caller somewhere else
         os.environ["COURSE_DATA"] = os.path.abspath(os.path.expanduser(data))
     set_up()
     if not os.path.samefile(sys.prefix, VENV):
         return call([PYTHON, __file__, *arguments])
-    command, *names = arguments or [""]
     return COMMANDS.get(command, lab)(*names)
 
 

@@ -12,9 +12,9 @@ How the accuracy is kept. Write the *margin* of a sample as the log-odds against
     u = logsumexp of the other logits - the true logit        (binary: u = -x if positive, x if not)
 
 Then 1 - p_t = sigmoid(u) and cross entropy = -ln p_t = softplus(u), and both keep all their
-digits when p_t rounds to 1, where ``1 - exp(-ce)`` keeps none. For |logits| up to 100 the relative
-error of loss and gradient stays below 1e-5 in float32 and 1e-13 in float64, down to the smallest
-normal number. Single losses and their gradients are finite for all finite logits.
+digits when p_t rounds to 1, where ``1 - exp(-ce)`` keeps none. For logits up to 100 in size the
+relative error of loss and gradient stays below 1e-5 in float32 and 1e-13 in float64, down to the
+smallest normal number. Single losses and their gradients are finite for all finite logits.
 """
 
 from __future__ import annotations

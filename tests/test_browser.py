@@ -13,16 +13,13 @@ import urllib.error
 import urllib.request
 
 import pytest
+from browsing import CHROMIUM, FLAGS
 
 import start
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, [
-    "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"])), None)
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium or Chrome found on this machine")
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-         "--disable-background-networking", "--disable-component-update"]
 PICTURE = """async () => {
     const image = document.querySelector('img.widget-image');
     const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());

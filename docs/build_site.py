@@ -1,0 +1,242 @@
+"""Make the site: lay its pages out in build/site-source, then let Sphinx build build/site.
+
+What belongs here: what Sphinx cannot do alone, because it is made from other files of the course:
+the notebooks with the alt texts of their figures, the frames of the belief map, the table of the
+notebooks from README.md, a page for each module, the verdicts. Everything is local: the site asks
+no other host for anything.
+"""
+
+from __future__ import annotations
+
+import html
+import importlib
+import json
+import os
+import pkgutil
+import re
+import shutil
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+GAMMAS = [g / 2 for g in range(11)]
+STILLS = (0.0, 2.0, 5.0)  # shown in a row where there is no JavaScript, and on paper
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from nbformat import NotebookNode
+
+
+def lay_out(source: Path) -> None:
+    """Write every page that Sphinx reads into ``source``, replacing what was there."""
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(DOCS, source, ignore=shutil.ignore_patterns("__pycache__", "static", "slides"))
+    shutil.copytree(DOCS / "static", source / "_static")
+    from conf import MATHJAX
+
+    shutil.copy(MATHJAX, source / "_static" / "mathjax.js")
+    (source / "data.md").write_text(data_cards(), encoding="utf-8")
+    (source / "_course_map.md").write_text(course_map(), encoding="utf-8")
+    (source / "verdicts.md").write_text(verdicts(), encoding="utf-8")
+    (source / "_belief_map.html").write_text(belief_map(source / "_static"), encoding="utf-8")
+    lay_out_notebooks(source / "notebooks")
+    lay_out_api(source / "api")
+
+
+def data_cards() -> str:
+    """data/README.md, its links to files of the repository turned into plain names."""
+    text = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
+    return re.sub(r"\[([^\]]+)\]\((?!https?:|#)[^)]*\)", r"\1", text)
+
+
+# Notebooks --------------------------------------------------------------------
+
+
+def lay_out_notebooks(folder: Path) -> None:
+    import nbformat
+
+    folder.mkdir()
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            prepare(cell)
+        nbformat.write(notebook, folder / path.name)
+
+
+def prepare(cell: NotebookNode) -> None:
+    """Carry a figure's sentence over to its alt text; fold away set-up and teacher's notes."""
+    tags = cell.metadata.get("tags", [])
+    if cell.cell_type == "code":
+        for output in cell.outputs:
+            if alt := output.get("metadata", {}).get("image/png", {}).get("alt"):
+                cell.metadata["mystnb"] = {"image": {"alt": alt}}
+        if "setup" in tags:
+            cell.metadata["tags"] = [*tags, "hide-input"]
+        return
+    cell.source = without_badge(cell.source)
+    if cell.metadata.get("slideshow", {}).get("slide_type") == "notes":
+        note = re.sub(r"^\*\*Teacher\.\*\*\s*", "", cell.source)
+        cell.source = ('<details class="teacher"><summary>For the teacher</summary>\n\n'
+                       f"{note}\n\n</details>")
+
+
+def without_badge(text: str) -> str:
+    """A link in words in place of a badge, whose picture would come from another host."""
+    return re.sub(r"\[!\[([^\]]*)\]\([^)]*\)\]", r"[\1]", text)
+
+
+def course_map() -> str:
+    """README's table of the notebooks, each name a link to its page, those not listed added."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\d\d_\w+)` \| (.+ \| \d+) \|$", readme, flags=re.MULTILINE))
+    lines = ["| notebook | what you can do afterwards | seconds |", "|---|---|---|"]
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        title = title_of(path)
+        lines.append(f"| [{title}](notebooks/{path.stem}) | {rows.get(path.stem, ' | ')} |")
+    return "\n".join(lines) + "\n"
+
+
+def title_of(path: Path) -> str:
+    """A notebook's heading, up to the colon."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    heading = "".join(cells[0]["source"]).splitlines()[0]
+    return heading.removeprefix("# ").split(":")[0]
+
+
+# The belief map ---------------------------------------------------------------
+
+
+def belief_map(static: Path) -> str:
+    """Draw a frame for each gamma; return the figure as HTML: a row of stills that a script
+    turns into one picture with a slider."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    from torch.nn.functional import binary_cross_entropy_with_logits as bce
+
+    from course_utils import plots
+    from course_utils.losses import label_smoothing_cross_entropy, sigmoid_focal_loss
+    from course_utils.metrics import as_binary, belief
+
+    def weighted(logits, target):
+        return (1 + 9 * target) * bce(logits, target, reduction="none")
+
+    smoothing = partial(label_smoothing_cross_entropy, smoothing=0.1, reduction="none")
+    frames = []
+    for gamma in GAMMAS:
+        focal = partial(sigmoid_focal_loss, gamma=gamma, reduction="none")
+        losses = {"cross entropy": partial(bce, reduction="none"),
+                  "weighted 10": weighted,
+                  f"focal, gamma {gamma:g}": focal,
+                  "smoothing 0.1": as_binary(smoothing)}
+        with plt.style.context([plots.STYLE, {"svg.fonttype": "path", "svg.hashsalt": "belief"}]):
+            figure, ax = plt.subplots(figsize=(5.6, 4.4))
+            plots.plot_belief_map(losses, mark=0.1, ax=ax)
+            name = f"belief_{gamma:.1f}.svg".replace(".", "_", 1)
+            figure.savefig(static / name, metadata={"Date": None, "Creator": None})
+            plt.close(figure)
+        said = [belief(loss, 0.1).item() for loss in losses.values()]
+        alt = (f"Belief against true probability, for focal loss with gamma {gamma:g} beside three "
+               "other losses. Where one in ten is positive, "
+               f"focal loss says {said[2]:.2f}, cross entropy {said[0]:.2f}, cross entropy with "
+               f"positives weighted 10 {said[1]:.2f}, smoothing 0.1 {said[3]:.2f}.")
+        frames.append({"gamma": gamma, "src": f"_static/{name}", "alt": alt,
+                       "says": f"{said[2]:.2f}"})
+    stills = "".join(
+        f'<img src="{f["src"]}" alt="{html.escape(f["alt"])}" width="560" height="440">\n'
+        for f in frames if f["gamma"] in STILLS)
+    return (f'<figure id="belief-map" data-frames="{html.escape(json.dumps(frames))}">\n'
+            f'<div class="stills">\n{stills}</div>\n</figure>\n')
+
+
+# The package ------------------------------------------------------------------
+
+
+def lay_out_api(folder: Path) -> None:
+    """A page for each module of course_utils; its docstring opens the page."""
+    folder.mkdir()
+    package = importlib.import_module("course_utils")
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    for name in names:
+        page = f"# {name}\n\n```{{eval-rst}}\n.. automodule:: course_utils.{name}\n```\n"
+        (folder / f"{name}.md").write_text(page, encoding="utf-8")
+    listing = "\n".join(names)
+    (folder / "index.md").write_text(
+        "# The package\n\n`course_utils` holds what the notebooks use once they have shown how it "
+        f"works.\n\n```{{toctree}}\n:maxdepth: 2\n\n{listing}\n```\n", encoding="utf-8")
+
+
+# The verdicts of notebook 08 --------------------------------------------------
+
+
+def verdicts() -> str:
+    """The verdict on each claim and the intervals behind it, or a word on why there are none."""
+    import pandas as pd
+
+    text = ("# The verdicts\n\nEach common claim about these losses, and what a controlled test "
+            "said. ")
+    first, second = ROOT / "data" / "verdicts.csv", ROOT / "data" / "verdicts_again.csv"
+    if not first.is_file():
+        return text + "Notebook 08 makes this table; it is being written.\n"
+    runs = pd.read_csv(first)
+    claims = runs.groupby("claim", sort=False)[["says", "verdict"]].first()
+    if second.is_file():
+        claims["again"] = pd.read_csv(second).groupby("claim")["verdict"].first()
+    intervals = runs.drop(columns=["says", "verdict"]).dropna(subset="effect")
+    return (text + "How each was tested, and the rule that turns intervals into a verdict, stand "
+            "in [notebook 08](notebooks/08_choosing_a_loss). *Again* is the verdict of a second "
+            f"run with other seeds.\n\n{markdown_table(claims.reset_index())}\n"
+            "## The intervals\n\nEach effect with its interval, beside the smallest one that "
+            "counts. The claim expects *more* than that, or *less*.\n\n"
+            f"{markdown_table(intervals)}")
+
+
+def markdown_table(frame: pd.DataFrame) -> str:
+    rows = [list(frame), ["---"] * len(frame.columns), *frame.fillna("").to_numpy().tolist()]
+    said = ([f"{v:.3g}" if isinstance(v, float) else str(v).replace("|", "\\|") for v in row]
+            for row in rows)
+    return "".join(f"| {' | '.join(row)} |\n" for row in said)
+
+
+# The build --------------------------------------------------------------------
+
+
+def polish(site: Path) -> None:
+    """Name the sidebar's folding marks for screen readers; drop the theme's templates."""
+    for path in site.glob("_static/*.html"):
+        path.unlink()
+    for path in site.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        text = text.replace('<summary><span class="toctree-toggle"',
+                            '<summary aria-label="Pages below"><span class="toctree-toggle"')
+        path.write_text(text, encoding="utf-8")
+
+
+def main(target: Path = ROOT / "build" / "site") -> int:
+    """Build the site anew; any warning of Sphinx is an error."""
+    from sphinx.cmd.build import build_main
+
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # several threads only wait for each other here
+    started = time.perf_counter()
+    source, trees = (target.with_name(f"{target.name}-{kind}") for kind in ("source", "doctrees"))
+    for old in (target, trees):
+        shutil.rmtree(old, ignore_errors=True)
+    lay_out(source)
+    code = build_main(["-q", "-W", "--keep-going", "-b", "html", "-c", str(DOCS), "-d", str(trees),
+                       "-D", f"html_static_path={source / '_static'}", str(source), str(target)])
+    if code:
+        return code
+    polish(target)
+    print(f"{target / 'index.html'}: open it in a browser "
+          f"({time.perf_counter() - started:.0f} s).")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    sys.exit(main(*map(Path, sys.argv[1:])))

@@ -1,0 +1,128 @@
+"""The slides: one deck a notebook, offline, and no page of it that overflows 1280 x 720."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from browsing import CHROMIUM, Tags, browser, build, listen, once
+
+import start
+
+NOTEBOOKS = sorted(path.stem for path in start.NOTEBOOKS.glob("*.ipynb"))
+pytestmark = pytest.mark.skipif(not importlib.util.find_spec("sphinx_revealjs"),
+                                reason="sphinx-revealjs, which carries reveal.js, is not installed")
+needs_browser = pytest.mark.skipif(
+    not (CHROMIUM and importlib.util.find_spec("playwright")),
+    reason="no Chromium or playwright on this machine")
+
+READY = "window.Reveal?.isReady() ?? false"
+# Each page in turn, as it stands on the wall: how far its content reaches, how small its type is.
+MEASURE = """() => Reveal.getSlides().map(slide => {
+    const {h, v} = Reveal.getIndices(slide);
+    Reveal.slide(h, v);
+    const wall = document.querySelector('.reveal').getBoundingClientRect();
+    const ends = [...slide.querySelectorAll('.content *')].map(e => e.getBoundingClientRect());
+    const type = [...slide.querySelectorAll('pre, p, li, td')].filter(e => e.offsetParent)
+        .map(e => parseFloat(getComputedStyle(e).fontSize) * (e.currentCSSZoom ?? 1));
+    return {
+        h, v, notes: slide.querySelectorAll('aside.notes').length,
+        right: Math.max(...ends.map(b => b.right)) - wall.left,
+        bottom: Math.max(...ends.map(b => b.bottom)) - wall.top,
+        predicts: /\\bPredict\\./.test(slide.querySelector('blockquote:last-of-type')?.textContent),
+        figures: slide.querySelectorAll('.out img').length,
+        type: type.length ? Math.min(...type) : null,
+    };
+})"""
+
+
+@pytest.fixture(scope="session")
+def slides(tmp_path_factory) -> Path:
+    folder, failure = once(tmp_path_factory, "slides", lambda path: build("build_slides.py", path))
+    assert not failure, failure
+    return folder
+
+
+@pytest.fixture(scope="session")
+def decks(slides, tmp_path_factory) -> dict[str, dict]:
+    """Each deck's pages as a browser of 1280 x 720 shows them, and what it complained of."""
+
+    def show_all(_: Path) -> dict[str, dict]:
+        found = {}
+        with browser() as chromium:
+            for name in NOTEBOOKS:
+                page = chromium.new_page(viewport={"width": 1280, "height": 720})
+                heard = listen(page)
+                page.goto((slides / f"{name}.html").as_uri())
+                page.wait_for_function(READY, timeout=60_000)
+                found[name] = {"pages": page.evaluate(MEASURE), "heard": heard}
+                page.close()
+        return found
+
+    return once(tmp_path_factory, "decks", show_all)[1]
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_deck_holds_the_notebook_and_its_notes(slides, name):
+    notebook = nbformat.read(start.NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    kinds = [cell.metadata.get("slideshow", {}).get("slide_type") for cell in notebook.cells]
+    figures = [output for cell in start.code_cells(notebook) for output in cell.outputs
+               if "image/png" in output.get("data", {})]
+    deck = (slides / f"{name}.html").read_text(encoding="utf-8")
+    assert deck.count("<section>") == deck.count("</section>") == kinds.count("slide")
+    assert deck.count('<aside class="notes">') == kinds.count("notes")
+    alts = [tag["alt"] for kind, tag in Tags(deck).tags if kind == "img"]
+    assert len(alts) == len(figures)
+    assert all(len(alt.split()) >= 6 for alt in alts)
+    assert "REPO =" not in deck
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_deck_loads_nothing_from_another_host(slides, name):
+    deck = (slides / f"{name}.html").read_text(encoding="utf-8")
+    loaded = [tag.get("src") or tag.get("href") for kind, tag in Tags(deck).tags
+              if kind in ("script", "link", "img", "iframe")]
+    loaded = [address for address in loaded if address]
+    assert [address for address in loaded if re.match(r"(https?:)?//", address)] == []
+    files = [address for address in loaded if not address.startswith("data:")]
+    assert files
+    assert [address for address in files if not (slides / address).is_file()] == []
+
+
+@needs_browser
+def test_no_deck_complains(decks):
+    assert {name: deck["heard"] for name, deck in decks.items() if deck["heard"]} == {}
+
+
+@needs_browser
+def test_no_page_overflows(decks):
+    over = [(name, page) for name, deck in decks.items() for page in deck["pages"]
+            if page["right"] > 1280 or page["bottom"] > 720]
+    assert over == []
+
+
+@needs_browser
+def test_the_type_stays_legible(decks):
+    """In pixels of 720 lines: 17 and more on nine pages in ten, less where a table is wide."""
+    sizes = [page["type"] for deck in decks.values() for page in deck["pages"] if page["type"]]
+    assert min(sizes) >= 10.5
+    assert sum(size >= 17 for size in sizes) / len(sizes) > 0.9
+
+
+@needs_browser
+def test_an_answer_is_not_on_the_page_of_its_question(decks):
+    pages = [page for deck in decks.values() for page in deck["pages"] if page["predicts"]]
+    assert pages
+    assert [page for page in pages if page["figures"]] == []
+
+
+@needs_browser
+def test_the_notes_of_a_section_are_on_each_of_its_pages(decks):
+    noted = 0
+    for deck in decks.values():
+        for h in {page["h"] for page in deck["pages"]}:
+            notes = {page["notes"] for page in deck["pages"] if page["h"] == h}
+            assert len(notes) == 1
+            noted += notes != {0}
+    assert noted
