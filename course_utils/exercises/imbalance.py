@@ -68,9 +68,10 @@ def corrected(p, kept):
         ("these are the odds; turn them back into a probability",
          lambda p, kept: kept * p / (1 - p)),
         ("this is p unchanged", lambda p, kept: p * 1.0),
-        ("divide by kept * p + 1 - p; this sum lacks the kept",
-         lambda p, kept: kept * p / (p + 1 - p)
-         * (1 / (1 + kept))),
+        ("the odds shrink by the share that was kept, not by the share that was dropped",
+         lambda p, kept: (1 - kept) * p / ((1 - kept) * p + 1 - p)),
+        ("this corrects twice: multiply the odds by kept once",
+         lambda p, kept: kept**2 * p / (kept**2 * p + 1 - p)),
     ],
 )
 
@@ -113,7 +114,7 @@ q6 = Choice(
     right="c",
     replies={
         "a": "new transactions are other rows, and over rows the difference is within its error",
-        "b": "not decided is not equal: up to 0.02 either way would fit this table",
+        "b": "not decided is not equal: anything from -0.012 to 0.024 would fit this table",
         "d": "more seeds shrink the first error; the second comes from the test rows",
         "e": "over the seeds the difference is six times its error; that is no luck",
     },
