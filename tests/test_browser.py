@@ -89,7 +89,7 @@ def test_a_slider_moves_its_figure(lab, browser, name):
     handle.focus()
     for _ in range(3):
         handle.press("ArrowRight")
-    for _ in range(150):
+    for _ in range(900):  # the kernel redraws when all the other cells have run
         if page.evaluate(PICTURE) != before:
             break
         page.wait_for_timeout(200)
