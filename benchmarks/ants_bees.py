@@ -3,9 +3,9 @@
 Run it with ``COURSE_DATA=folder python start.py bench ants_bees``, where the folder holds
 ``hymenoptera_data.zip``; without it the photos are downloaded, and where that fails there is
 nothing to measure. About ten minutes on two cores. The recipe was chosen by cross-validation among
-the training photos; the validation photos are used here, once a run. Seeds are the initial weights
-and the order and augmentation of the photos. At the end the post's own configuration (ResNet-18,
-batch 4, untrained weights, since only seconds matter) by ``fit`` and by a plain loop, in turn.
+the training photos; those for validation had been seen with two earlier ones. Seeds are the initial
+weights and the order and augmentation of the photos. At the end the post's own configuration
+(ResNet-18, batch 4, untrained weights, since only seconds matter), by ``fit`` and by a plain loop.
 """
 
 from __future__ import annotations

@@ -238,6 +238,7 @@ def fit(
                     row |= {f"val_{name}": float(metric(seen))
                             for name, metric in (metrics or {}).items()}
                 history.rows.append(row)
+                # Without validation the last epoch is kept, for when a later one diverges.
                 if best is None or val_loader is None or _is_better(row, best[0], monitor):
                     best = row, copy.deepcopy(model.state_dict())
                 if isinstance(scheduler, ReduceLROnPlateau):

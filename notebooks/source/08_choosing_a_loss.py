@@ -311,8 +311,8 @@ def gain(bench, loss, metric, rival="cross entropy", part="test"):
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **Teacher.** 8 minutes. The code may be taken as given; spend the time on two questions: what does
-# a seed draw here (data, start, order), and who chooses the learning rate (validation, for each
-# seed, with the same grid for all).
+# a seed draw here (data, start, order), and who chooses the learning rate (validation, by the mean
+# over the seeds, with as many trials for each loss).
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3. Rare classes
@@ -397,7 +397,7 @@ docket.test("A4", "focal loss can beat cross entropy on imbalanced data", {
 
 # %%
 def tuned(raw, names, score):
-    """The loss and learning rate that are best on validation, for each seed."""
+    """Scores of the loss and learning rate that are best on validation, in the mean over seeds."""
     both = {part: ({"tuned": torch.cat([logits[name] for name in names])}, y)
             for part, (logits, y) in raw.items()}
     logits, y = choose(both, score)["test"]
