@@ -8,6 +8,7 @@
     python start.py bench [NAME ...]    time losses and training beside other libraries
     python start.py site                build the site under build/site, from the stored outputs
     python start.py slides              make a deck of slides of each notebook under build/slides
+    python start.py colab [NAME ...]    execute the notebooks alone, on the versions Colab has
     python start.py badges OWNER/NAME   write a fork's address and Colab badges into the sources
 
 NAME picks notebooks by number or name: `run 7`, `run 07_credit_card_imbalance`.
@@ -21,6 +22,7 @@ COURSE_OFFLINE  1: the notebooks touch no network (the first installation does)
 # Belongs here: the set-up, and the commands as thin calls of standard tools.
 # The set-up needs nothing but Python, and must parse on 3.6 to be able to say that
 # it is too old. The commands run in a second process, by the Python of .venv.
+import base64
 import contextlib
 import hashlib
 import importlib.util
@@ -55,6 +57,7 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "course-requirements.sha256"
 CELL_TIMEOUT = 600  # seconds
 EMBEDDED = {"COURSE_DATA": "embedded", "COURSE_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+FRONT = "00_start_here", 1, "belief_map.png"  # the README shows this notebook's figure 1, from 0
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -323,6 +326,8 @@ def regenerate(*names: str) -> int:
         clean(notebook)
         if not failure:
             write(notebook, NOTEBOOKS / f"{name}.ipynb")
+            if name == FRONT[0]:
+                (ROOT / "docs" / FRONT[2]).write_bytes(front_picture(notebook))
         return failure
 
     os.environ.update(EMBEDDED)
@@ -332,6 +337,12 @@ def regenerate(*names: str) -> int:
         return execute_all(paths, lambda path: jupytext.read(path, fmt="py:percent"), finish)
     finally:
         del os.environ["COURSE_RESULTS"]
+
+
+def front_picture(notebook: "NotebookNode") -> bytes:
+    pictures = [output.data["image/png"] for cell in notebook.cells
+                for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
+    return base64.b64decode(pictures[FRONT[1]])
 
 
 def test() -> int:
@@ -387,6 +398,10 @@ def slides() -> int:
     return call([sys.executable, ROOT / "docs" / "build_slides.py"])
 
 
+def colab(*names: str) -> int:
+    return call([sys.executable, ROOT / "tests" / "colab" / "run_as_colab.py", *names])
+
+
 def badges(name: str) -> int:
     """Write, or replace, a Colab badge under each title and the address in the set-up cells."""
     if not re.fullmatch(r"[\w-]+/[\w.-]+", name):
@@ -410,7 +425,7 @@ def badges(name: str) -> int:
 
 
 COMMANDS = {"run": run, "regenerate": regenerate, "test": test, "bench": bench,
-            "site": site, "slides": slides, "badges": badges}
+            "site": site, "slides": slides, "colab": colab, "badges": badges}
 WITHOUT_NAMES = {"test": "runs every check", "site": "builds every page",
                  "slides": "makes every deck"}
 

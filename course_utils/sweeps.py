@@ -553,6 +553,8 @@ class _Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None
                            ) -> Any:
         result = operation(*args, **(kwargs or {}))
+        if not isinstance(result, (Tensor, list, tuple)):
+            return result  # a check of a constant; vmap lets no loss look at the batch
         if operation in _VIEWS and _lie_alike(result, args[0]):
             self.note(result, self.node(args[0]))
             return result

@@ -354,3 +354,10 @@ def test_a_rule_notices(page: Page, rule: Rule, spoil: Callable[[Page], None]):
 
 def test_every_rule_is_seen_to_fail():
     assert {rule for rule, _ in SPOILERS.values()} == set(RULES)
+
+
+def test_the_readme_shows_the_belief_map_of_notebook_00():
+    name, _, picture = start.FRONT
+    notebook = nbformat.read(start.NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    assert (start.ROOT / "docs" / picture).read_bytes() == start.front_picture(notebook)
+    assert f"docs/{picture}" in (start.ROOT / "README.md").read_text(encoding="utf-8")

@@ -13,6 +13,7 @@ from torch import nn
 from course_utils import runtime, sweeps
 from course_utils.losses import (
     FocalLoss,
+    focal_loss,
     label_smoothing_cross_entropy,
     sigmoid_focal_loss,
     soft_f1_loss,
@@ -24,6 +25,7 @@ bce = F.binary_cross_entropy_with_logits
 ONE_LOGIT = {"BCE": bce, "weighted": partial(bce, pos_weight=torch.tensor(5.0)),
              "focal": partial(sigmoid_focal_loss, gamma=2.0), "soft F1": soft_f1_loss}
 TWO_LOGITS = {"CE": F.cross_entropy, "focal": FocalLoss(gamma=0.5),
+              "weighted": partial(focal_loss, weight=torch.tensor([0.2, 0.8])),
               "smoothing": partial(label_smoothing_cross_entropy, spread="others"),
               "soft F1": soft_f1_loss}
 EACH = {"BCE": partial(bce, reduction="none"),
@@ -78,7 +80,7 @@ def test_so_with_two_logits_and_integer_targets(table):
     x, y, _ = table
     make = partial(network, 2)
     sweep = many(make, TWO_LOGITS, (x, y.long()), parts={"test": (x[:50], y[:50].long())})
-    assert sweep.logits["test"].shape == (12, 50, 2)
+    assert sweep.logits["test"].shape == (15, 50, 2)
     assert_each_as_if_alone(sweep, TWO_LOGITS, make, (x, y.long()), x[:50])
 
 

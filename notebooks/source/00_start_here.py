@@ -181,6 +181,23 @@ plots.show(ax, "What each loss makes an ideal model believe, against the true pr
 # returns to this map, and notebook 07 shows it at work on credit cards.
 
 # %% [markdown]
+# > **Predict.** How heavily must a fraud be weighted for the answer to be one half where one in ten
+# > is a fraud? Move the slider until it is.
+
+# %%
+def draw(weight, ax):
+    bce = partial(F.binary_cross_entropy_with_logits, reduction="none")
+    frauds = torch.tensor(weight, dtype=torch.float64)
+    return plots.plot_belief_map({"cross entropy": bce, "weighted": partial(bce, pos_weight=frauds)},
+                                 mark=0.1, ax=ax)
+
+plots.explore(draw, "Belief against the true probability with frauds weighted 1, 10 and 19 times. "
+                    "With weight 1 the curve lies on the diagonal; the heavier, the further it bows "
+                    "above it.", weight=(1.0, 1.0, 19.0, 1.0))
+
+# %% [markdown]
+# Nine times: then the one fraud counts as much as the nine normal transactions beside it.
+#
 # ### What would you do with it?
 #
 # Suppose we raise an alarm where the answer is at least 0.5.
