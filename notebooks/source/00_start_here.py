@@ -187,13 +187,12 @@ plots.show(ax, "What each loss makes an ideal model believe, against the true pr
 # %%
 def draw(weight, ax):
     bce = partial(F.binary_cross_entropy_with_logits, reduction="none")
-    frauds = torch.tensor(weight, dtype=torch.float64)
-    return plots.plot_belief_map({"cross entropy": bce, "weighted": partial(bce, pos_weight=frauds)},
-                                 mark=0.1, ax=ax)
+    weighted = partial(bce, pos_weight=torch.tensor(weight, dtype=torch.float64))
+    return plots.plot_belief_map({"cross entropy": bce, "weighted": weighted}, mark=0.1, ax=ax)
 
 plots.explore(draw, "Belief against the true probability with frauds weighted 1, 10 and 19 times. "
-                    "With weight 1 the curve lies on the diagonal; the heavier, the further it bows "
-                    "above it.", weight=(1.0, 1.0, 19.0, 1.0))
+                    "With weight 1 the curve lies on the diagonal; the heavier, the further it "
+                    "bows above it.", weight=(1.0, 1.0, 19.0, 1.0))
 
 # %% [markdown]
 # Nine times: then the one fraud counts as much as the nine normal transactions beside it.
