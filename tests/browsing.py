@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,12 @@ CHROMIUM = next(filter(None, map(shutil.which, [
     "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"])), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
          "--disable-background-networking", "--disable-component-update"]
+AXE = """async () => {
+    const found = await axe.run({exclude: ['mjx-container']},
+                                {preload: false, resultTypes: ['violations']});
+    return found.violations.filter(v => ['serious', 'critical'].includes(v.impact))
+        .map(v => `${v.id}: ${v.nodes.length} times, first in ${v.nodes[0].html.slice(0, 200)}`);
+}"""
 
 
 class Tags(HTMLParser):
@@ -84,3 +91,10 @@ def listen(page: Any) -> list[str]:
     page.on("request", lambda request: request.url.startswith(("file:", "data:", "blob:"))
             or heard.append(f"foreign: {request.url[:200]}"))
     return heard
+
+
+def obstacles(page: Any) -> list[str]:
+    """What axe-core finds on a page that seriously keeps someone out."""
+    axe = resources.files("axe_playwright_python").joinpath("axe.min.js")
+    page.evaluate(axe.read_text("utf-8"))
+    return page.evaluate(AXE)

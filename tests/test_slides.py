@@ -2,11 +2,13 @@
 
 import importlib.util
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
-from browsing import CHROMIUM, Tags, browser, build, listen, once
+from browsing import CHROMIUM, Tags, browser, build, listen, obstacles, once
 
 import start
 
@@ -14,8 +16,8 @@ NOTEBOOKS = sorted(path.stem for path in start.NOTEBOOKS.glob("*.ipynb"))
 pytestmark = pytest.mark.skipif(not importlib.util.find_spec("sphinx_revealjs"),
                                 reason="sphinx-revealjs, which carries reveal.js, is not installed")
 needs_browser = pytest.mark.skipif(
-    not (CHROMIUM and importlib.util.find_spec("playwright")),
-    reason="no Chromium or playwright on this machine")
+    not (CHROMIUM and importlib.util.find_spec("axe_playwright_python")),
+    reason="no Chromium, playwright or axe-playwright-python on this machine")
 
 READY = "window.Reveal?.isReady() ?? false"
 # Each page in turn, as it stands on the wall: how far its content reaches, how small its type is.
@@ -24,8 +26,13 @@ MEASURE = """() => Reveal.getSlides().map(slide => {
     Reveal.slide(h, v);
     const wall = document.querySelector('.reveal').getBoundingClientRect();
     const ends = [...slide.querySelectorAll('.content *')].map(e => e.getBoundingClientRect());
-    const type = [...slide.querySelectorAll('pre, p, li, td')].filter(e => e.offsetParent)
-        .map(e => parseFloat(getComputedStyle(e).fontSize) * (e.currentCSSZoom ?? 1));
+    const texts = document.createTreeWalker(slide, NodeFilter.SHOW_TEXT), type = [];
+    while (texts.nextNode()) {
+        const e = texts.currentNode.parentElement;
+        if (!texts.currentNode.data.trim() || !e.checkVisibility()) continue;
+        if (e.closest('mjx-container')) continue;  // an index is small by its nature
+        type.push(parseFloat(getComputedStyle(e).fontSize) * (e.currentCSSZoom ?? 1));
+    }
     return {
         h, v, notes: slide.querySelectorAll('aside.notes').length,
         right: Math.max(...ends.map(b => b.right)) - wall.left,
@@ -35,6 +42,37 @@ MEASURE = """() => Reveal.getSlides().map(slide => {
         type: type.length ? Math.min(...type) : null,
     };
 })"""
+# All pages one below the other: axe sees only what is on show.
+UNROLL = """() => {
+    const style = document.createElement('style');
+    style.textContent = `html, body, main, .reveal, .slides, .reveal .slides section {
+        display: block !important; visibility: visible !important; opacity: 1 !important;
+        position: static !important; transform: none !important;
+        height: auto !important; overflow: visible !important; }
+        .reveal > :not(.slides), aside { display: none !important; }`;
+    document.head.append(style);
+    for (const page of document.querySelectorAll('.slides section')) {
+        page.hidden = false;
+        page.removeAttribute('aria-hidden');
+    }
+}"""
+# Contrast takes axe 5 ms a text and is a matter of colours: of texts that look alike, one will do.
+ONE_OF_EACH_LOOK = """() => {
+    document.querySelectorAll('mjx-container').forEach(formula => formula.remove());
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), seen = new Set();
+    while (texts.nextNode()) {
+        const parent = texts.currentNode.parentElement;
+        if (parent.closest('a, button, summary, h1, h2, h3')) continue;  // they need their names
+        const {color, fontSize, fontWeight} = getComputedStyle(parent);
+        let look = [color, fontSize, fontWeight, parent.currentCSSZoom];
+        for (let e = parent; e; e = e.parentElement) {
+            look.push(getComputedStyle(e).backgroundColor, getComputedStyle(e).opacity);
+        }
+        look = look.join();
+        if (seen.has(look)) texts.currentNode.data = '';
+        seen.add(look);
+    }
+}"""
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +80,13 @@ def slides(tmp_path_factory) -> Path:
     folder, failure = once(tmp_path_factory, "slides", lambda path: build("build_slides.py", path))
     assert not failure, failure
     return folder
+
+
+def obstacles_of_all_pages(page: Any) -> list[str]:
+    """What axe finds on the pages themselves; the page is of no other use after."""
+    page.evaluate(UNROLL)
+    page.evaluate(ONE_OF_EACH_LOOK)
+    return obstacles(page)
 
 
 @pytest.fixture(scope="session")
@@ -56,11 +101,22 @@ def decks(slides, tmp_path_factory) -> dict[str, dict]:
                 heard = listen(page)
                 page.goto((slides / f"{name}.html").as_uri())
                 page.wait_for_function(READY, timeout=60_000)
-                found[name] = {"pages": page.evaluate(MEASURE), "heard": heard}
+                found[name] = {"pages": page.evaluate(MEASURE), "heard": heard,
+                               "axe": obstacles_of_all_pages(page)}
                 page.close()
         return found
 
     return once(tmp_path_factory, "decks", show_all)[1]
+
+
+@pytest.fixture
+def shown(slides) -> Iterator[Any]:
+    """The first deck in a browser."""
+    with browser() as chromium:
+        page = chromium.new_page(viewport={"width": 1280, "height": 720})
+        page.goto((slides / f"{NOTEBOOKS[0]}.html").as_uri())
+        page.wait_for_function(READY, timeout=60_000)
+        yield page
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
@@ -76,6 +132,16 @@ def test_a_deck_holds_the_notebook_and_its_notes(slides, name):
     assert len(alts) == len(figures)
     assert all(len(alt.split()) >= 6 for alt in alts)
     assert "REPO =" not in deck
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_deck_has_a_language_and_the_title_of_its_notebook(slides, name):
+    deck = (slides / f"{name}.html").read_text(encoding="utf-8")
+    tags = Tags(deck).tags
+    assert [tag["lang"] for kind, tag in tags if kind == "html"] == ["en"]
+    (heading,) = re.findall(r"<h1[^>]*>(.*?)</h1>", deck)
+    assert f"<title>{heading.split(':')[0]}: slides</title>" in deck
+    assert [kind for kind, _ in tags].count("main") == 1
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
@@ -105,9 +171,41 @@ def test_no_page_overflows(decks):
 @needs_browser
 def test_the_type_stays_legible(decks):
     """In pixels of 720 lines: 17 and more on nine pages in ten, less where a table is wide."""
-    sizes = [page["type"] for deck in decks.values() for page in deck["pages"] if page["type"]]
-    assert min(sizes) >= 10.5
-    assert sum(size >= 17 for size in sizes) / len(sizes) > 0.9
+    sizes = {(name, page["h"], page["v"]): page["type"]
+             for name, deck in decks.items() for page in deck["pages"] if page["type"]}
+    assert {place: size for place, size in sizes.items() if size < 14} == {}
+    assert sum(size >= 17 for size in sizes.values()) / len(sizes) > 0.9
+
+
+@needs_browser
+def test_axe_finds_nothing_serious_on_any_page(decks):
+    assert {name: deck["axe"] for name, deck in decks.items() if deck["axe"]} == {}
+
+
+@needs_browser
+def test_axe_sees_the_last_page_too(shown):
+    shown.evaluate("""() => {
+        const last = [...document.querySelectorAll('section.page')].at(-1);
+        last.querySelector('.head').style.color = '#999';
+        last.querySelector('.content').append(new Image(20, 20));
+    }""")
+    found = obstacles_of_all_pages(shown)
+    assert sorted(fault.split(":")[0] for fault in found) == ["color-contrast", "image-alt"]
+
+
+@needs_browser
+def test_axe_finds_nothing_serious_around_a_page(shown):
+    assert obstacles(shown) == []
+
+
+@needs_browser
+def test_the_keyboard_alone_goes_through_a_deck(shown):
+    total, texts = shown.evaluate("Reveal.getTotalSlides()"), set()
+    for _ in range(total):
+        texts.add(shown.locator("section.page.present:visible").inner_text())
+        shown.keyboard.press("Space")
+    assert len(texts) == total
+    assert shown.evaluate("Reveal.isLastSlide()")
 
 
 @needs_browser
