@@ -6,7 +6,8 @@ outcomes into a verdict, and the docket that keeps them. Training the runs is ``
 A claim is put to the test in one or more settings, each with one or more conditions such as "recall
 rises by at least 0.02". There is such an effect (``yes``) if the interval lies above 0 and its
 middle is at least the smallest effect worth caring about; there is none (``no``) if the whole
-interval lies below that smallest effect; else the matter is ``open``.
+interval lies below that smallest effect; else the matter is ``open``. A setting may have controls:
+effects without which it could show nothing.
 """
 
 from __future__ import annotations
@@ -20,21 +21,27 @@ from numpy.typing import ArrayLike
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Condition", "Docket", "compare", "interval", "less", "more", "outcome", "verdict"]
+__all__ = ["Condition", "Docket", "compare", "control", "different", "interval", "less", "more",
+           "outcome", "same", "verdict"]
+
+_SIDES = {"more": "more than", "less": "less than",
+          "different": "different by", "same": "same within"}
 
 
 class Condition(NamedTuple):
-    """What a claim says of one effect: more than the smallest one that counts, or less.
+    """What a claim says of one effect, against the smallest one that counts.
 
     Attributes:
         differences: ``(seeds,)``, one paired difference a seed.
         metric: whose smallest effect counts.
-        side: ``"more"`` or ``"less"``.
+        side: ``"more"``, ``"less"``, ``"different"`` or ``"same"``, as in :func:`outcome`.
+        role: ``"claim"`` or ``"control"``.
     """
 
     differences: ArrayLike
     metric: str
     side: str
+    role: str = "claim"
 
 
 def more(differences: ArrayLike, metric: str) -> Condition:
@@ -45,6 +52,21 @@ def more(differences: ArrayLike, metric: str) -> Condition:
 def less(differences: ArrayLike, metric: str) -> Condition:
     """The claim says that there is *no* effect worth caring about."""
     return Condition(differences, metric, "less")
+
+
+def different(differences: ArrayLike, metric: str) -> Condition:
+    """The claim says that there is an effect worth caring about, of whichever sign."""
+    return Condition(differences, metric, "different")
+
+
+def same(differences: ArrayLike, metric: str) -> Condition:
+    """The claim says that there is no effect worth caring about, of either sign."""
+    return Condition(differences, metric, "same")
+
+
+def control(condition: Condition) -> Condition:
+    """Not what the claim says, but what must be so for the setting to show anything."""
+    return condition._replace(role="control")
 
 
 def interval(differences: ArrayLike, *, comparisons: int = 1, confidence: float = 0.95
@@ -88,7 +110,10 @@ def outcome(effect: float, low: float, high: float, *, smallest: float, side: st
         smallest: the smallest effect worth caring about, ``> 0``.
         side: ``"more"``: the claim says that there is such an effect, so yes where the interval
             lies above 0 and its middle is at least ``smallest``, and no where it lies below
-            ``smallest``. ``"less"``: the claim says that there is none; yes and no change places.
+            ``smallest``. ``"different"``: that there is one of whichever sign, so yes where the
+            interval lies on one side of 0 and its middle is at least ``smallest`` away from it,
+            and no where it lies between minus and plus ``smallest``. ``"less"`` and ``"same"``:
+            that there is none; yes and no change places.
 
     Raises:
         ValueError: the three are not in order or nan, ``smallest`` not above 0, another ``side``.
@@ -100,12 +125,13 @@ def outcome(effect: float, low: float, high: float, *, smallest: float, side: st
         raise ValueError(f"the interval of {effect} runs from {low} to {high}; it must contain it")
     if not smallest > 0:
         raise ValueError(f"smallest is {smallest}; it must be above 0")
-    if side not in ("more", "less"):
-        raise ValueError(f'side is {side!r}; it must be "more" or "less"')
-    there, none = ("yes", "no") if side == "more" else ("no", "yes")
-    if low > 0 and effect >= smallest:
-        return there
-    return none if high < smallest else "open"
+    if side not in _SIDES:
+        raise ValueError(f"side is {side!r}; it must be one of {', '.join(_SIDES)}")
+    there, none = ("yes", "no") if side in ("more", "different") else ("no", "yes")
+    above, below = low > 0 and effect >= smallest, high < 0 and effect <= -smallest
+    if side in ("more", "less"):
+        return there if above else none if high < smallest else "open"
+    return there if above or below else none if -smallest < low and high < smallest else "open"
 
 
 def verdict(outcomes: Mapping[str, str]) -> str:
@@ -113,6 +139,8 @@ def verdict(outcomes: Mapping[str, str]) -> str:
 
     >>> verdict({"rare classes": "yes", "balanced": "no"})
     'holds only when: rare classes'
+    >>> verdict({"rare classes": "yes", "balanced": "open"})
+    'holds when: rare classes (open: balanced)'
     """
     if not outcomes:
         raise ValueError("outcomes is empty; a claim needs at least one setting")
@@ -120,7 +148,9 @@ def verdict(outcomes: Mapping[str, str]) -> str:
     if len(met) == len(outcomes):
         return "holds"
     if met:
-        return f"holds only when: {'; '.join(met)}"
+        unknown = [where for where, told in outcomes.items() if told == "open"]
+        rest = f" (open: {'; '.join(unknown)})" if unknown else ""
+        return f"holds {'' if unknown else 'only '}when: {'; '.join(met)}{rest}"
     return "did not hold here" if set(outcomes.values()) == {"no"} else "not testable at this size"
 
 
@@ -140,7 +170,8 @@ class Docket:
              settings: Mapping[str, Condition | Sequence[Condition]]) -> None:
         """Judge a claim and print each interval and the verdict.
 
-        A setting with several conditions is met if all of them are, and violated if one is.
+        A setting with several conditions is met if all of them are, and violated if one is. It is
+        open if a control of it is not met.
 
         Raises:
             ValueError: a claim judged before, an unknown metric, or more intervals than announced.
@@ -158,8 +189,9 @@ class Docket:
         told = verdict(_by_setting(rows))
         self._rows += [row | {"verdict": told} for row in rows]
         for row in rows:
-            print("{where}: {metric} {effect:+.3f} [{low:+.3f}, {high:+.3f}], {side} than "
-                  "{smallest:.2g}? {outcome}".format(**row))
+            prefix = "control, " if row["role"] == "control" else ""
+            print(prefix + "{where}: {metric} {effect:+.3f} [{low:+.3f}, {high:+.3f}], {asked} "
+                  "{smallest:.2g}? {outcome}".format(**row, asked=_SIDES[str(row["side"])]))
         print(f"{claim}: {told}")
 
     def _judge(self, condition: Condition) -> dict[str, object]:
@@ -168,7 +200,8 @@ class Docket:
                              f"{', '.join(self.smallest)}")
         smallest = self.smallest[condition.metric]
         effect, low, high = interval(condition.differences, comparisons=self.comparisons)
-        return {"metric": condition.metric, "side": condition.side, "smallest": smallest,
+        return {"metric": condition.metric, "side": condition.side, "role": condition.role,
+                "smallest": smallest,
                 "effect": effect, "low": low, "high": high,
                 "outcome": outcome(effect, low, high, smallest=smallest, side=condition.side)}
 
@@ -184,14 +217,15 @@ def compare(first: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
     """Two dockets of the same claims, from different seeds: one row a claim.
 
     Returns:
-        ``says``, ``verdict``, ``again`` and ``stability``: ``"stable"``; ``"flipped"`` if a
-        condition was met in one and violated in the other; ``"fragile"`` if the verdicts differ
-        otherwise.
+        ``says``, ``verdict``, ``again``, ``stability`` and ``changed``. The stability is
+        ``"flipped"`` if a condition was met in one and violated in the other, else ``"fragile"`` if
+        the verdicts differ, else ``"stable"``; ``changed`` is how many settings have another
+        outcome, which a verdict can hide.
 
     Raises:
         ValueError: the dockets do not hold the same claims, settings and metrics.
     """
-    keys = ["claim", "where", "metric", "side"]
+    keys = ["claim", "where", "metric", "side", "role"]
     if first[keys].values.tolist() != again[keys].values.tolist():
         raise ValueError("the two dockets hold different claims or settings; run both anew")
     table = first.groupby("claim", sort=False)[["says", "verdict"]].first()
@@ -202,13 +236,22 @@ def compare(first: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
     table["stability"] = ["flipped" if claim in flipped else
                           "stable" if row.verdict == row.again else "fragile"
                           for claim, row in zip(table.index, table.itertuples(), strict=True)]
+    before, after = ({claim: _by_setting(rows.to_dict("records"))
+                      for claim, rows in run.groupby("claim")} for run in (first, again))
+    table["changed"] = [sum(told != after[claim][where] for where, told in before[claim].items())
+                        for claim in table.index]
     return table
 
 
 def _by_setting(rows: Sequence[Mapping[str, object]]) -> dict[str, str]:
-    """The outcome of each setting: that of all its conditions together."""
+    """The outcome of each setting: that of all its conditions together, if its controls are met."""
     settings: dict[str, set[str]] = {}
     for row in rows:
-        settings.setdefault(str(row["where"]), set()).add(str(row["outcome"]))
-    return {where: "no" if "no" in told else "open" if "open" in told else "yes"
+        told = settings.setdefault(str(row["where"]), set())
+        if row["role"] == "claim":
+            told.add(str(row["outcome"]))
+        elif row["outcome"] != "yes":
+            told.add("useless")
+    return {where: "open" if "useless" in told else
+            "no" if "no" in told else "open" if "open" in told else "yes"
             for where, told in settings.items()}

@@ -1,6 +1,7 @@
 """Checkers accept what is right in whatever form, and know each mistake by name."""
 
 import importlib
+import itertools
 import math
 import pkgutil
 
@@ -84,6 +85,37 @@ def test_hints_come_one_after_the_other(exercise, capsys):
         assert capsys.readouterr().out == f"Hint {n} of {len(exercise.hints)}: {hint}\n"
     exercise.solution()
     assert exercise.answer.strip() in capsys.readouterr().out
+
+
+# ------------------------------------------------------------------------- what an answer may be
+
+def twice(*, differentiable):
+    return Function(hints=["", ""], answer="", cases=[(torch.ones(3),), (torch.zeros(2),)],
+                    reference=lambda x: 2 * x if differentiable else (2 * x).detach())
+
+
+def test_numpy_and_work_in_place_will_do_unless_a_gradient_is_wanted():
+    for right in [lambda x: 2 * x.numpy(), lambda x: x.mul_(2), lambda x: 2 * x.tolist()[0]
+                  + torch.zeros_like(x)]:
+        assert twice(differentiable=False).judge(right).state == "correct"
+        assert twice(differentiable=True).judge(right).state == "not yet"
+    assert "no gradient" in twice(differentiable=True).judge(lambda x: 2 * x.detach()).message
+
+
+def test_what_comes_one_by_one_is_gathered_even_if_it_never_ends():
+    exercise = twice(differentiable=False)
+    assert exercise.judge(lambda x: (2 * v for v in x)).state == "correct"
+    assert exercise.judge(lambda x: reversed([2 * v for v in x.tolist()])).state == "correct"
+    assert "the shape is" in exercise.judge(lambda x: itertools.repeat(2.0)).message
+
+
+@pytest.mark.parametrize("exercise", [e for e in ALL.values() if isinstance(e, Choice)])
+def test_options_differ_in_more_than_spaces_and_capitals(exercise):
+    options = [exercise.right, *exercise.replies]
+    assert len({"".join(option.split()).lower() for option in options}) == len(options)
+    for option in options:
+        squeezed = exercise.judge("".join(option.split()).upper())
+        assert squeezed == exercise.judge(option)
 
 
 # ---------------------------------------------------------- the same answer, differently written

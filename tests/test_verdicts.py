@@ -13,13 +13,24 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
 from course_utils import verdicts
-from course_utils.verdicts import Docket, compare, interval, less, more, outcome, verdict
+from course_utils.verdicts import (
+    Docket,
+    compare,
+    control,
+    different,
+    interval,
+    less,
+    more,
+    outcome,
+    same,
+    verdict,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST, AGAIN = (pd.read_csv(ROOT / "data" / name) for name in
                 ["verdicts.csv", "verdicts_again.csv"])
 CLAIMS = {*(f"A{n}" for n in range(1, 18)), *(f"B{n}" for n in range(1, 5)),
-          *(f"C{n}" for n in range(1, 8))}
+          *(f"C{n}" for n in range(1, 11))}
 
 # ------------------------------------------------------------------------------------ the interval
 
@@ -80,6 +91,25 @@ def test_less_is_more_with_yes_and_no_exchanged(ends, smallest):
     assert told(ends, smallest, "less") == swapped[told(ends, smallest)]
 
 
+@given(ENDS, SMALLEST)
+def test_same_is_different_with_yes_and_no_exchanged(ends, smallest):
+    swapped = {"yes": "no", "no": "yes", "open": "open"}
+    assert told(ends, smallest, "same") == swapped[told(ends, smallest, "different")]
+
+
+@given(ENDS, SMALLEST)
+def test_a_difference_has_no_sign(ends, smallest):
+    mirrored = [-ends[1], -ends[0]]
+    assert told(mirrored, smallest, "different") == told(ends, smallest, "different")
+
+
+@given(ENDS, SMALLEST)
+def test_there_is_a_difference_if_one_side_says_more_and_none_if_both_say_less(ends, smallest):
+    sides = [told(ends, smallest), told([-ends[1], -ends[0]], smallest)]
+    wanted = "yes" if "yes" in sides else "no" if sides == ["no", "no"] else "open"
+    assert told(ends, smallest, "different") == wanted
+
+
 @given(ENDS, SMALLEST, st.floats(0, 1))
 def test_a_larger_effect_never_turns_yes_into_less(ends, smallest, shift):
     order = ["no", "open", "yes"]
@@ -120,7 +150,7 @@ def test_a_smallest_effect_of_nothing_is_refused():
 
 @pytest.mark.parametrize(("outcomes", "says"), [
     (["yes", "yes"], "holds"), (["yes", "no"], "holds only when: a"),
-    (["open", "yes"], "holds only when: b"), (["no", "no"], "did not hold here"),
+    (["open", "yes"], "holds when: b (open: a)"), (["no", "no"], "did not hold here"),
     (["no", "open"], "not testable at this size"), (["open"], "not testable at this size")])
 def test_a_verdict_follows_from_the_outcomes(outcomes, says):
     assert verdict(dict(zip("ab", outcomes, strict=False))) == says
@@ -149,6 +179,25 @@ def test_a_setting_is_met_if_all_of_its_conditions_are(capsys):
     assert verdicts_told == {"A": "holds", "B": "did not hold here",
                              "C": "not testable at this size"}
     assert capsys.readouterr().out.splitlines()[2] == "A: holds"
+
+
+@pytest.mark.parametrize(("differences", "verdict_told"), [
+    (BIG, "did not hold here"), (NOTHING, "not testable at this size"),
+    (WILD, "not testable at this size")])
+def test_a_setting_whose_control_is_not_met_is_open(differences, verdict_told, capsys):
+    book = docket()
+    book.test("A", "a", {"here": [control(more(differences, "recall")), more(NOTHING, "recall")]})
+    assert book.frame["verdict"].tolist() == [verdict_told] * 2
+    assert book.frame["role"].tolist() == ["control", "claim"]
+    assert capsys.readouterr().out.startswith("control, here: recall")
+
+
+def test_a_met_control_adds_nothing_to_a_claim():
+    book = docket()
+    book.test("A", "a", {"here": [control(more(BIG, "recall")), same(NOTHING, "accuracy")]})
+    book.test("B", "b", {"here": [control(more(BIG, "recall")), different(WILD, "accuracy")]})
+    assert book.frame.groupby("claim")["verdict"].first().tolist() == [
+        "holds", "not testable at this size"]
 
 
 def test_a_docket_holds_what_was_announced():
@@ -181,6 +230,17 @@ def test_stability_tells_fragile_from_flipped(again, stability):
     assert compare(*two_dockets(BIG, again))["stability"].tolist() == [stability]
 
 
+def test_changed_counts_the_settings_that_hide_behind_the_same_words():
+    frames = []
+    for first, second in [(WILD, NOTHING), (NOTHING, WILD)]:
+        book = docket()
+        book.test("A", "a", {"x": more(first, "recall"), "y": more(second, "recall"),
+                             "z": more(WILD, "recall")})
+        frames.append(book.frame)
+    row = compare(*frames).loc["A"]
+    assert (row["stability"], row["changed"]) == ("stable", 2)
+
+
 def test_other_claims_cannot_be_compared():
     first, again = two_dockets(BIG, BIG)
     with pytest.raises(ValueError, match="different claims"):
@@ -206,7 +266,7 @@ def test_every_claim_of_the_posts_was_judged():
 def test_no_verdict_flips_with_other_seeds():
     stability = compare(FIRST, AGAIN)["stability"]
     assert "flipped" not in set(stability)
-    assert (stability == "fragile").mean() < 0.25
+    assert (stability == "fragile").mean() < 0.34  # the words name each open setting
 
 
 def test_the_bands_of_the_two_runs_overlap_but_for_a_few():
@@ -217,10 +277,13 @@ def test_the_bands_of_the_two_runs_overlap_but_for_a_few():
 
 def test_the_committed_results_are_those_of_the_committed_notebook():
     text = (ROOT / "notebooks" / "08_choosing_a_loss.ipynb").read_text(encoding="utf-8")
+    number = r"([+-]\d+\.\d{3})"
     for row in FIRST.itertuples():
-        line = (f"{row.where}: {row.metric} {row.effect:+.3f} [{row.low:+.3f}, {row.high:+.3f}], "
-                f"{row.side} than {row.smallest:.2g}? {row.outcome}")
-        assert line in text, line
+        line = (re.escape(f"{row.where}: {row.metric} ") + rf"{number} \[{number}, {number}\], "
+                rf"{row.side} \w+ {row.smallest:.2g}\? {row.outcome}")
+        printed = [[float(value) for value in found] for found in re.findall(line, text)]
+        stored = pytest.approx([row.effect, row.low, row.high], abs=0.0006)
+        assert any(values == stored for values in printed), line
 
 
 @cache
@@ -241,7 +304,7 @@ def laboratory(first):
 def test_a_third_set_of_seeds_gives_an_effect_within_the_committed_bands():
     lab = laboratory(3000)
     short = lab["train"](lab["benches"]["long tail"], lambda: lab["mlp"](64, 32, 10),
-                         lab["some"]("cross entropy", "focal 2"), lr=[0.01], epochs=20)
+                         lab["some"]("cross entropy", "focal 2"), lr=[0.01], epochs=15)
     lab["results"]["in a hurry"] = lab["choose"](short, lab["macro_f1"])
     for claim, metric in [("A1", "rare_recall"), ("A4", "macro_f1")]:
         effect = lab["gain"]("in a hurry", "focal 2", lab[metric]).mean().item()

@@ -11,9 +11,11 @@ to its end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 from numbers import Real
 from typing import Any
 
@@ -123,7 +125,7 @@ class Choice(Exercise):
     """Choose one answer of several; each wrong one has its own reply.
 
     Attributes:
-        right: the right option.
+        right: the right option; spaces and capitals do not matter in an answer.
         replies: every wrong option with what to say.
     """
 
@@ -135,8 +137,9 @@ class Choice(Exercise):
         if not isinstance(given, str):
             return f'the answer is one of {", ".join(options)}, in quotes'
         given = given.strip(" .\"'\n").lower()
-        if given not in options and f"the {given}" in options:
-            given = f"the {given}"
+        known = {option.replace(" ", ""): option for option in options}
+        for spelled in (given, f"the {given}"):
+            given = known.get(spelled.replace(" ", ""), given)
         if given == self.right:
             return ""
         return self.replies.get(given, f"{given!r} is none of {', '.join(options)}")
@@ -150,7 +153,7 @@ class Function(Exercise):
         reference: what the function should do.
         cases: argument tuples to try it on, ordinary and extreme ones. Where the first argument is
             a floating-point tensor and the reference lets a gradient through to it, the gradients
-            are compared too.
+            are compared too; elsewhere NumPy and operations in place will do.
         mistakes: functions that people write instead, each with what to say; recognised by doing
             the same on all cases.
         tolerance: the relative tolerance of values and gradients.
@@ -166,17 +169,20 @@ class Function(Exercise):
     def _fault(self, given: Any) -> str:
         if not callable(given):
             return "give check the function itself, without calling it"
-        seen = [_outcome(given, case) for case in self.cases]
+        wanted = [_outcome(self.reference, case) for case in self.cases]
+        tracked = [w.gradient is not None for w in wanted]
+
+        def outcomes(function: Callable[..., Any]) -> Iterator[_Outcome]:
+            return map(partial(_outcome, function), self.cases, tracked)
+
+        seen = list(outcomes(given))
         if all(s.value is None for s in seen) and not any(s.raised for s in seen):
             raise _NotAttemptedError
-        wanted = [_outcome(self.reference, case) for case in self.cases]
         faults = [self._difference(s, w) for s, w in zip(seen, wanted, strict=True)]
         if not any(faults):
             return ""
         for say, mistake in self.mistakes:
-            alike = (self._difference(s, _outcome(mistake, case))
-                     for s, case in zip(seen, self.cases, strict=True))
-            if not any(alike):
+            if not any(map(self._difference, seen, outcomes(mistake))):
                 return say
         case, fault = next((c, f) for c, f in zip(self.cases, faults, strict=True) if f)
         return f"for {', '.join(_brief(a) for a in case)}: {fault}"
@@ -212,17 +218,22 @@ class _Outcome:
     raised: str = ""
 
 
-def _outcome(function: Callable[..., Any], case: tuple) -> _Outcome:
-    """What a function does with copies of its arguments: value, gradient, or what it raised."""
+def _outcome(function: Callable[..., Any], case: tuple, track: bool = True) -> _Outcome:
+    """What a function does with copies of its arguments: value, gradient, or what it raised.
+
+    Without ``track`` the first argument requires no gradient, and none is looked for.
+    """
     arguments = [a.clone() if isinstance(a, Tensor) else a for a in case]
     first = arguments[0]
-    wants_gradient = isinstance(first, Tensor) and first.is_floating_point()
+    wants_gradient = track and isinstance(first, Tensor) and first.is_floating_point()
     if wants_gradient:
         first.requires_grad_()
     try:
         value = function(*arguments)
         if value is None or value is Ellipsis:
             return _Outcome()
+        if isinstance(value, Iterator):
+            value = list(islice(value, 10_000))  # it may have no end
         value = value if isinstance(value, Tensor) else torch.as_tensor(value)
         gradient = None
         if wants_gradient and value.requires_grad:

@@ -11,7 +11,7 @@ q1 = Number(
     hints=["A linear layer has a weight for every pair of a feature and a class.",
            "And one bias a class: (1280 + 1) times 2."],
     answer="numbers = (1280 + 1) * 2",
-    why="2562 numbers: a head for two classes are trained in no time. The old one had 1,281,000.",
+    why="2562 numbers: a head for two classes is trained in no time. The old one had 1,281,000.",
     value=2562,
     within=1e-6,
     mistakes={
@@ -110,10 +110,10 @@ q5 = Number(
     hints=["The spread of a share p of n is the square root of p (1 - p) / n.",
            "p = 0.95 and n = 153."],
     answer="standard_error = (0.95 * 0.05 / 153) ** 0.5",
-    why="1.8 percentage points, nearly three photos. Most of the differences on this page are "
-        "smaller.",
+    why="1.8 percentage points, nearly three photos: so far one measurement strays. Two models "
+        "judged by the same photos share much of that luck; compare them in pairs (section 7).",
     value=(0.95 * 0.05 / 153) ** 0.5,
-    within=0.02,
+    within=0.03,  # 1.8 %, as one would say it
     mistakes={
         0.95 * 0.05 / 153: "that is the variance; take its square root",
         (0.95 * 0.05) ** 0.5: "that is the spread of a single photo; a mean of 153 scatters less",
@@ -128,12 +128,13 @@ q6 = Number(
     hints=["Plain SGD moves a weight by lr times the gradient of the loss.",
            "The gradient of 0.25 times a loss is 0.25 times its gradient."],
     answer="lr = 0.25 * 0.001",
-    why="alpha and lr only ever meet as a product, 0.00025: the post trained with a quarter of the "
-        "learning rate it names.",
+    why="In plain SGD, momentum included, alpha and lr meet only as a product, here 0.00025: post "
+        "A trained with a quarter of the learning rate it names. Weight decay or gradient clipping "
+        "breaks this.",
     value=0.00025,
     mistakes={
         0.004: "the other way: alpha made the steps smaller, and without it lr must do so",
-        0.001: "then the steps would be four times those of the post (with Adam you would be "
+        0.001: "then the steps would be four times those of post A (with Adam you would be "
                "nearly right: it divides the size of the gradient out)",
         0.25: "that is alpha; multiply it with the learning rate",
         0.00075: "alpha multiplies by 0.25; you took a quarter away",

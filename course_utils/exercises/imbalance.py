@@ -51,14 +51,13 @@ def alarm(p, amount, fee):
 
 q3 = Function(
     hints=["Dropping normal rows multiplied the odds of fraud by 1 / kept.",
-           "odds = kept * p / (1 - p), then odds / (1 + odds)."],
+           "odds = kept * p / (1 - p), then odds / (1 + odds). Simplify."],
     answer="""
 def corrected(p, kept):
-    odds = kept * p / (1 - p)
-    return odds / (1 + odds)
+    return kept * p / (kept * p + 1 - p)
 """,
-    why="kept p / (kept p + 1 - p), the correction of Dal Pozzolo and others: the odds, not p.",
-    reference=lambda p, kept: kept * p / (kept * p + 1 - p),
+    why="kept p / (kept p + 1 - p) is the correction of Dal Pozzolo and others: the odds, not p.",
+    reference=lambda p, kept: kept * p.detach() / (kept * p.detach() + 1 - p.detach()),
     cases=[(_p, 0.05), (torch.tensor([0.5]), 0.2), (_p, 1.0)],
     mistakes=[
         ("it is the odds that shrink by kept, not p: at p = 0.9 this is far too low",

@@ -9,16 +9,16 @@
 #
 # | section | minutes | you will be able to |
 # |---|---|---|
-# | 1. The rule, before the results | 9 | turn an interval into a verdict |
+# | 1. The rule, before the results | 11 | turn an interval into a verdict |
 # | 2. The benches | 8 | give each seed its own data, and both sides the same effort |
-# | 3. Rare classes | 14 | say what helps a rare class, and what only seems to |
+# | 3. Rare classes | 16 | say what helps a rare class, and what only seems to |
 # | 4. Balanced and easy data | 7 | claim that there is *no* effect, with evidence |
-# | 5. Hard samples and wrong labels | 10 | tell hard from wrong |
+# | 5. Hard samples and wrong labels | 12 | tell hard from wrong |
 # | 6. What else must change | 11 | see what depends on the loss besides the loss |
-# | 7. Smoothing, soft F1, probabilities, costs | 15 | choose by what is reported |
+# | 7. Smoothing, soft F1, probabilities, costs | 18 | choose by what is reported |
 # | 8. All verdicts | 6 | know which of them are fragile |
 # | 9. A guide | 6 | decide, and point to the evidence |
-# | 10. Exercises | 25 | design and criticise such experiments |
+# | 10. Exercises | 30 | design and criticise such experiments |
 #
 # **Needs** notebooks 01 to 04. **Data**: scikit-learn's digits, features of 397 photos of ants and
 # bees, the fraud table's synthetic twin, Gaussian clouds. Runs in about a minute.
@@ -53,7 +53,7 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from scipy.stats import binom
+from scipy.stats import binom, norm
 from sklearn.datasets import load_digits
 from torch import nn
 
@@ -62,26 +62,31 @@ from course_utils.data import creditcard_twin, load_features
 from course_utils.exercises import choosing_a_loss as ex
 from course_utils.losses import focal_loss, label_smoothing_cross_entropy, soft_f1_loss
 from course_utils.sweeps import train_many
-from course_utils.verdicts import less, more
+from course_utils.verdicts import control, different, less, more, same
 
 plt.style.use(plots.STYLE)
-pd.set_option("display.max_colwidth", None)
+pd.set_option("display.max_colwidth", None, "display.max_rows", None)
 runtime.set_threads(1)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1. The rule, before the results
 #
-# A blog post lists seventeen claims and cautions about focal loss; another gives a verdict on four
-# losses; the rest is what everybody says about smoothing and F1. We write each down in a sentence
-# that an experiment can refute: A1 to A17, B1 to B4, C1 to C7.
+# Two blog posts are our witnesses (References). *Post A* lists seventeen claims and cautions about
+# focal loss, *post B* gives a verdict on four losses; the rest is what everybody says about
+# smoothing, F1, weights and costs. We write each down in a sentence that an experiment can refute:
+# A1 to A17, B1 to B4, C1 to C10.
 #
-# > **Predict.** Suppose all 28 are empty talk, and each is tested at the usual 5 %. How probable is
+# > **Predict.** Suppose all 31 are empty talk, and each is tested at the usual 5 %. How probable is
 # > it that at least one seems to hold?
 
 # %% tags=["nbval-check-output"]
-print(f"{1 - binom.pmf(0, 28, 0.05):.2f}")
+print(f"{1 - binom.pmf(0, 31, 0.05):.2f}")
 
 # %% [markdown]
+# (For independent tests; ours share their data, so take it as a rough figure.) That is why reviews
+# of such comparisons ask for many seeds (Bouthillier and others), paired tests (Demšar) and a
+# correction.
+#
 # So we need a rule, and need it now. It has three parts.
 #
 # **Paired seeds.** Both sides of a comparison get the same seed: the same draw of data, the same
@@ -90,19 +95,19 @@ print(f"{1 - binom.pmf(0, 28, 0.05):.2f}")
 
 # %%
 first = int(os.environ.get("COURSE_FIRST_SEED", 0))
-seeds = range(first, first + 16)
+seeds = range(first, first + 12)
 
 # %% [markdown]
 # **A correction for many tests.** With $m$ intervals, each gets an error of $0.05/m$ instead of
-# 0.05 (*Bonferroni*): then *all* of them are right together with 95 %. The price is width.
+# 0.05 (*Bonferroni*): then *all* of them are right together with at least 95 %. The price is width.
 #
-# > **Predict.** Sixteen differences scatter with a standard deviation of 0.01. How wide is the
-# > interval, alone and as one of 72?
+# > **Predict.** Twelve differences scatter with a standard deviation of 0.01. How wide is the
+# > interval, alone and as one of 92?
 
 # %% tags=["nbval-check-output"]
-signs = np.tile([1, -1], 8)
+signs = np.tile([1, -1], 6)
 sample = 0.01 * signs / np.std(signs, ddof=1)
-for m in [1, 72]:
+for m in [1, 92]:
     _, low, high = verdicts.interval(sample, comparisons=m)
     print(f"as one of {m}: plus or minus {(high - low) / 2:.4f}")
 
@@ -124,7 +129,10 @@ SMALLEST = {"accuracy": 0.01, "F1": 0.01, "recall": 0.02, "ECE": 0.02,
 # | lies wholly below the smallest effect | no |
 # | neither | open |
 #
-# A claim that there is *less* than that effect has yes and no exchanged.
+# A claim that there is *less* than that effect has yes and no exchanged. One that speaks of a
+# *difference*, whichever its sign, is a yes if the interval leaves 0 out and its middle is at least
+# that far away, and a no if it lies between minus and plus the smallest effect; *same* has these
+# two exchanged.
 #
 # > **Predict.** Three intervals of accuracy: which outcome has each?
 
@@ -137,15 +145,27 @@ for low, high in [(0.004, 0.030), (0.002, 0.006), (-0.004, 0.030)]:
 # The second is surely above 0, and a no: it is too small to care about. The third has the same
 # upper end as the first, and is open: it may be chance.
 #
-# A claim is tried in several settings. All yes: **holds**. Some: **holds only when ...** All no:
-# **did not hold here**. No yes and something open: **not testable at this size**, since 16 seeds
-# cannot tell.
+# A claim is tried in several settings. All yes: **holds**. Some yes, the others no: **holds only
+# when ...**; some of the others open: **holds when ...**. All no: **did not hold here**. No yes and
+# something open: **not testable at this size**, since twelve seeds cannot tell.
+
+# %% [markdown]
+# **Controls.** Where distillation gains nothing, nothing can hurt it. So a setting may have a
+# *control*: an effect that must be there before the claim is asked at all. If the control is not a
+# yes, the setting is open.
 
 # %%
-docket = verdicts.Docket(SMALLEST, comparisons=72)
+docket = verdicts.Docket(SMALLEST, comparisons=92)
+
+# %% [markdown]
+# **What was added later.** The first version of this page had 72 intervals. A critical reading
+# found rivals without tuning, a setting without a control, and reasons that were told and not
+# tested. Settings that came in after it, with some of their results known, are marked *later*; for
+# them the second set of seeds (section 8) is the cleaner test. To make room in the same minute, the
+# networks train for three quarters of the epochs (frauds: all), with twelve seeds for 16.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 9 minutes. Collect five claims about losses from the class first, and let them say
+# **Teacher.** 11 minutes. Collect five claims about losses from the class first, and let them say
 # what would refute each. Usual wrong answers: 5 % for the first number; "significant, so yes" for
 # the second interval. Exercises 8.1 and 8.2 belong here.
 
@@ -218,7 +238,7 @@ print(f"{len(one)} rows, {len(set(one.tolist()))} different; in the training par
 #
 # - *long tail*: from 60 training rows in the first class down to 3 in the last;
 # - *ages*: three unequal classes of six, three and one digits, as the under-thirties, the middle
-#   and the few over sixty of post B;
+#   and the few over sixty of post B's classifier of faces;
 # - *wrong labels*: one in five.
 
 # %%
@@ -232,8 +252,13 @@ benches = {
 }
 
 # %% [markdown]
+# Mind one thing on the *long tail*: its validation and test parts are balanced, so that each class
+# counts alike. Class weights say just that to the loss. With test shares as in training they should
+# gain less; B2 looks.
+
+# %% [markdown]
 # And one function trains all losses with all learning rates and all seeds, side by side
-# (`train_many`; a network of 64, 32 and 10 units, Adam, 40 epochs).
+# (`train_many`; a network of 64, 32 and 10 units, Adam, 30 epochs).
 
 # %%
 def mlp(inputs, *sizes):
@@ -243,20 +268,23 @@ def mlp(inputs, *sizes):
 # %%
 adam = partial(torch.optim.Adam, fused=True)
 
-def train(bench, network, losses, *, lr, epochs=40, batch_size=64, optimizer=adam, model=OwnDraw):
+def train(bench, network, losses, *, lr, epochs=30, batch_size=64, optimizer=adam, model=OwnDraw,
+          on=("train",)):
     ends = np.cumsum([sum(n) for n in bench.rows.values()]).tolist()
     parts = {part: (torch.arange(end - sum(bench.rows[part]), end), target(bench, part))
              for part, end in zip(bench.rows, ends, strict=True)}
-    sweep = train_many(partial(model, bench, network), losses, parts["train"], parts=parts,
-                       seeds=seeds, epochs=epochs, batch_size=batch_size, lr=lr,
-                       optimizer=optimizer, progress=False)
+    learn = tuple(torch.cat(both) for both in zip(*(parts[part] for part in on), strict=True))
+    sweep = train_many(partial(model, bench, network), losses, learn, parts=parts, seeds=seeds,
+                       epochs=epochs, batch_size=batch_size, lr=lr, optimizer=optimizer,
+                       progress=False)
     grid = len(losses), len(lr), len(seeds)
     return {part: (dict(zip(losses, sweep.logits[part].unflatten(0, grid), strict=True)), y)
             for part, (_, y) in parts.items()}
 
 # %% [markdown]
-# *Equal effort*: each loss tries the same number of learning rates. Kept is the one that is best on
-# validation, on average over the seeds, by the metric we report. Then comes the test part, once.
+# *Equal effort*: each loss tries the same learning rates. Kept is the one with the best mean over
+# the seeds on validation, by one metric a bench (the second argument of `choose`), the same for all
+# losses; only A9, A13 and A15 choose seed by seed. Then comes the test part, once.
 
 # %%
 def best(raw, score):
@@ -266,6 +294,10 @@ def best(raw, score):
 def choose(raw, score):
     rate = best(raw, score)
     return {part: ({loss: z[rate[loss]] for loss, z in logits.items()}, y)
+            for part, (logits, y) in raw.items()}
+
+def at_rate(raw, k):
+    return {part: ({loss: z[k] for loss, z in logits.items()}, y)
             for part, (logits, y) in raw.items()}
 
 # %% [markdown]
@@ -305,9 +337,12 @@ def rare_f1(z, y):
 # %%
 results = {}
 
-def gain(bench, loss, metric, rival="cross entropy", part="test"):
+def reached(bench, loss, metric, part="test"):
     logits, y = results[bench][part]
-    return metric(logits[loss], y) - metric(logits[rival], y)
+    return metric(logits[loss], y)
+
+def gain(bench, loss, metric, rival="cross entropy", part="test"):
+    return reached(bench, loss, metric, part) - reached(bench, rival, metric, part)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **Teacher.** 8 minutes. The code may be taken as given; spend the time on two questions: what does
@@ -329,9 +364,13 @@ def weighted(bench):
     return partial(F.cross_entropy, weight=n.sum() / (len(n) * n))
 
 # %%
-focal = {f"focal {gamma}": partial(focal_loss, gamma=gamma) for gamma in [2, 5]}
+focal = {f"focal {gamma}": partial(focal_loss, gamma=gamma) for gamma in [1, 2, 5]}
 losses = {"cross entropy": F.cross_entropy, "smoothing": smooth, "soft F1": soft_f1_loss, **focal}
-rates, wide = [3e-3, 1e-2, 3e-2], [3e-3, 1e-2, 3e-2, 1e-1]
+
+def absolute(logits, y):  # 1 - p_t, for section 7
+    return 1 - torch.softmax(logits, dim=1).gather(1, y[:, None]).mean()
+
+rates, wide = [3e-3, 1e-2, 3e-2], [1e-2, 3e-2, 1e-1]
 
 # %%
 def some(*names):
@@ -350,7 +389,7 @@ results["ages"] = choose(raw["ages"], macro_f1)
 
 # %% [markdown]
 # Before we compare: does the best rate lie inside the grid, or is a loss stuck at its end? The mean
-# macro F1 on validation:
+# macro F1 on validation (0.003 was worse for all of them):
 
 # %%
 logits, y = raw["long tail"]["val"]
@@ -358,14 +397,13 @@ pd.DataFrame({loss: macro_f1(z, y).mean(1) for loss, z in logits.items()}, index
 
 # %% [markdown]
 # And a shorter run, half the epochs: once *tuned* like the others, and once *in a hurry*, with one
-# learning rate, 0.01, for both losses, as it is often done.
+# learning rate, 0.01, for all losses, as it is often done. (Class weights run with it later.)
 
 # %%
-short = train(benches["long tail"], partial(mlp, 64, 32, 10), some("cross entropy", "focal 2"),
-              lr=wide, epochs=20)
-results["short, tuned"] = choose(short, macro_f1)
-results["in a hurry"] = {part: ({loss: z[1] for loss, z in logits.items()}, y)
-                         for part, (logits, y) in short.items()}
+bench = benches["long tail"]
+short = train(bench, partial(mlp, 64, 32, 10),
+              some("cross entropy", "focal 2") | {"weighted": weighted(bench)}, lr=wide, epochs=15)
+results["short, tuned"], results["in a hurry"] = choose(short, macro_f1), at_rate(short, 0)
 
 # %% [markdown]
 # **A1. "Focal loss helps minority classes."** Then the recall of the rare classes rises.
@@ -388,12 +426,13 @@ docket.test("A4", "focal loss can beat cross entropy on imbalanced data", {
 
 # %% [markdown]
 # In a hurry focal loss wins clearly, and it is no chance: with that learning rate it *learns the
-# tail sooner*. Give each side a rate of its own, or time, and little or nothing is left. Whoever
-# compares short untuned runs sees a better loss where there is a faster start.
+# tail sooner*. Give each side a rate of its own, and of this gain nothing is left to be seen.
+# Whoever compares short untuned runs sees a better loss where there is a faster start.
 
 # %% [markdown]
-# **A5. "Alpha and gamma need tuning."** Then gamma chosen on validation (from 0, which is cross
-# entropy, 2 and 5, each with its own learning rate) beats gamma 2.
+# **A5. "Gamma needs tuning."** Then gamma chosen on validation, from 1, 2 and 5, each with its own
+# learning rate, beats gamma 2. (The first version let gamma be 0, so that the best choice was to
+# drop focal loss. Of *alpha*, which A5 names too, speaks A12.)
 
 # %%
 def tuned(raw, names, score):
@@ -403,14 +442,13 @@ def tuned(raw, names, score):
     logits, y = choose(both, score)["test"]
     return score(logits["tuned"], y)
 
-def at_two(bench, score):
-    logits, y = results[bench]["test"]
-    return score(logits["focal 2"], y)
-
 # %%
-gammas = ["cross entropy", "focal 2", "focal 5"]
-a5 = {"long tail": more(tuned(raw["long tail"], gammas, macro_f1) - at_two("long tail", macro_f1),
-                        "F1")}
+def tuning_gain(bench, metric):
+    logits, y = raw[bench]["val"]
+    print(bench, {name: round(metric(logits[name], y).mean(1).max().item(), 3) for name in focal})
+    return tuned(raw[bench], focal, metric) - reached(bench, "focal 2", metric)
+
+a5 = {"long tail": more(tuning_gain("long tail", macro_f1), "F1")}
 
 # %% [markdown]
 # The second setting comes with section 5, and so does the verdict. **A16. "Accuracy may not move
@@ -423,9 +461,8 @@ def natural_accuracy(z, y, few=few):
 
 # %%
 def only_rare(bench, loss):
-    moved = gain(bench, loss, natural_accuracy)
-    return [more(gain(bench, loss, rare_recall), "recall"), less(moved, "accuracy"),
-            less(-moved, "accuracy")]
+    return [more(gain(bench, loss, rare_recall), "recall"),
+            same(gain(bench, loss, natural_accuracy), "accuracy")]
 
 docket.test("A16", "accuracy may not move while minority metrics do", {
     "focal, in a hurry": only_rare("in a hurry", "focal 2"),
@@ -433,13 +470,40 @@ docket.test("A16", "accuracy may not move while minority metrics do", {
 
 # %% [markdown]
 # Now post B's verdicts. **B2. "Cross entropy is too plain for unequal classes."** The simplest
-# thing less plain is a class weight, with the same number of trials.
-#
-# > **Predict.** Do weights do what focal loss did not?
+# thing less plain is a class weight, with the same number of trials. *Later*: the run in a hurry,
+# and F1 on a test part with the shares of training, for which each loss chooses its rate anew.
+
+# %%
+def natural_f1(z, y, few=few):
+    share = torch.tensor(few, dtype=torch.float64)[:, None]
+    told, truth = (F.one_hot(c, len(few)).double() for c in [z.argmax(-1), y])
+    seen = (truth / truth.sum(0) @ share) * told  # each row with the weight of its class
+    hit = (seen * truth).sum(-2)
+    return (2 * hit / (seen.sum(-2) + share[:, 0])).mean(-1)
+
+results["long tail, natural shares"] = choose(raw["long tail"], natural_f1)
+
+# %% [markdown]
+# > **Predict.** Do weights do what focal loss did not? With all four?
 
 # %%
 docket.test("B2", "plain cross entropy is beaten by class weights when classes are unequal", {
-    where: more(gain(where, "weighted", macro_f1), "F1") for where in ["long tail", "ages"]})
+    where: more(gain(where, "weighted", natural_f1 if "natural" in where else macro_f1), "F1")
+    for where in ["long tail", "ages", "long tail, natural shares", "in a hurry"]})
+
+# %% [markdown]
+# *Later*: **C8. "For rare classes, weights do more than focal loss."** The paper on focal loss
+# found the reverse, for a detector with a thousand easy negatives to each object. Both sides with
+# the same trials, and in a hurry.
+
+# %%
+docket.test("C8", "for rare classes weights do more than focal loss", {
+    where: more(gain(where, "weighted", macro_f1, rival="focal 2"), "F1")
+    for where in ["long tail", "ages", "short, tuned", "in a hurry"]})
+
+# %% [markdown]
+# In a hurry too, then: what focal loss gains there, weights gain more than twice. (With balanced
+# test parts, and on the long tail; the *ages* are open.)
 
 # %% [markdown]
 # **B3. "Focal loss, because the over-sixties are few."** Then *their* F1 rises. **B4. "Smoothing is
@@ -479,18 +543,19 @@ def forest(claims):
     ax.axvline(1, color="black", linewidth=1, linestyle="--")
     ax.set(yticks=range(len(rows)), xlim=(-8, 8),
            xlabel="effect, in units of the smallest that counts (dashed)")
-    ax.set_yticklabels([f"{r.claim}  {r.where}, {r.metric} ({r.side}): {r.outcome}"
+    ax.set_yticklabels([f"{r.claim}  {r.where}, {r.metric} "
+                        f"({r.side if r.role == 'claim' else 'control'}): {r.outcome}"
                         for r in rows.itertuples()], fontsize=10)
     return fig
 
 # %%
-plots.show(forest(["A1", "A4", "A16", "B1", "B2", "B3", "B4"]),
+plots.show(forest(["A1", "A4", "A16", "B1", "B2", "B3", "B4", "C8"]),
            "Intervals of the claims on rare classes: a circle where the claimed condition is met, "
            "a square where it is violated, a diamond where it is open. What lies outside the axis "
            "is drawn at its end.")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 14 minutes. Vote on A1 with three hands (long tail, ages, in a hurry). After the
+# **Teacher.** 16 minutes. Vote on A1 with three hands (long tail, ages, in a hurry). After the
 # verdict ask how a blog post could come to A1 honestly. Usual wrong answer: "focal loss is class
 # weighting"; it weighs by difficulty, and an easy rare sample is turned down like any other.
 
@@ -520,12 +585,13 @@ photos = Bench((x - x.mean(0)) / x.std(0), insect,
 # %%
 raw["ants and bees"] = train(photos, partial(nn.Linear, 1280, 2),
                              some("cross entropy", "smoothing", "focal 2"), lr=[3e-4, 1e-3, 3e-3],
-                             epochs=15, batch_size=32)
+                             epochs=12, batch_size=32)
 results["ants and bees"] = choose(raw["ants and bees"], accuracy)
 
 # %% [markdown]
 # And two clouds of points, one in twenty positive, whose overlap we choose: far apart (easy) or
-# near each other (hard). For them the best possible F1 is known.
+# near each other (hard). For them the best possible F1 is known: at the best of all cuts, and at
+# the one where the true probability is 0.5.
 
 # %%
 def clouds(distance, n=60_000):
@@ -536,11 +602,24 @@ def clouds(distance, n=60_000):
     rows = {"train": [1900, 100], "val": [1900, 100], "test": [9500, 500]}
     return Bench(x, kind, rows, [1, 1], shuffle=False)
 
+# %% tags=["nbval-check-output"]
+def best_f1(distance):
+    cut = np.linspace(-2, 8, 5001)
+    hit = 0.05 * norm.sf(cut - distance)
+    f1 = 2 * hit / (hit + 0.95 * norm.sf(cut) + 0.05)
+    return f1.max(), np.interp(distance / 2 + math.log(19) / distance, cut, f1)
+
+for name, distance in [("easy clouds", 5.0), ("hard clouds", 2.0)]:
+    print("{}: {:.3f} at the best cut, {:.3f} at 0.5".format(name, *best_f1(distance)))
+
 # %%
-quarter = partial(focal_loss, gamma=2.0, weight=torch.tensor([0.75, 0.25]))
+def quarter(logits, y):  # alpha = 0.25 for the positives
+    weight = torch.tensor([0.75, 0.25])[y]
+    return (weight * focal_loss(logits, y, gamma=2.0, reduction="none")).sum() / weight.sum()
+
 for name, distance in [("easy clouds", 5.0), ("hard clouds", 2.0)]:
     names = some("cross entropy", "focal 2") | {"focal, alpha 0.25": quarter}
-    raw[name] = train(clouds(distance), partial(mlp, 2, 16, 2), names, lr=wide[1:], epochs=6,
+    raw[name] = train(clouds(distance), partial(mlp, 2, 16, 2), names, lr=wide, epochs=5,
                       batch_size=128)
     results[name] = choose(raw[name], rare_f1)
 
@@ -568,26 +647,32 @@ def worst_recall(z, y):
 docket.test("A10", "on balanced data the worst classes have nothing to win either", {
     "balanced": less(gain("balanced", "focal 2", worst_recall), "recall")})
 
+# %% [markdown]
+# "*Too easy* to gain" gives a reason. It needs a control (*later*): a gain where the task is hard.
+
 # %%
 docket.test("A11", "the task may be too easy to gain", {
-    "easy clouds": less(gain("easy clouds", "focal 2", rare_f1), "F1"),
-    "ants and bees": less(gain("ants and bees", "focal 2", macro_f1), "F1")})
+    "easy rather than hard clouds": [
+        less(gain("easy clouds", "focal 2", rare_f1), "F1"),
+        control(more(gain("hard clouds", "focal 2", rare_f1), "F1"))]})
+
+# %% [markdown]
+# No gain on easy data, and none to be seen on hard: easiness is not shown to be the reason.
 
 # %% [markdown]
 # **A14. "It may suit some architectures more."** We compare its gain for a linear model with its
-# gain for our network, on the long tail. We do not know which it should suit, so both directions
-# are settings.
+# gain for our network, on the long tail. Nobody says which it should suit, so the claim is that
+# they *differ*.
 
 # %%
 raw["linear"] = train(benches["long tail"], partial(nn.Linear, 64, 10),
-                      some("cross entropy", "focal 2"), lr=wide[1:])
+                      some("cross entropy", "focal 2"), lr=[3e-2, 1e-1, 3e-1])
 results["linear"] = choose(raw["linear"], macro_f1)
 
 # %%
 linear, network = (gain(where, "focal 2", macro_f1) for where in ["linear", "long tail"])
 docket.test("A14", "focal loss suits some architectures more", {
-    "linear rather than network": more(linear - network, "F1"),
-    "network rather than linear": more(network - linear, "F1")})
+    "linear against network": different(linear - network, "F1")})
 
 # %%
 plots.show(forest(["A7", "A10", "A11", "A14"]),
@@ -607,17 +692,19 @@ plots.show(forest(["A7", "A10", "A11", "A14"]),
 # %%
 raw["wrong labels"] = train(
     benches["wrong labels"], partial(mlp, 64, 32, 10),
-    some("cross entropy", "smoothing", "soft F1", "focal 2", "focal 5"), lr=[1e-3, 3e-3, 1e-2])
+    losses | {"absolute error": absolute}, lr=[1e-3, 3e-3, 1e-2])
 results["wrong labels"] = choose(raw["wrong labels"], accuracy)
 
 # %% [markdown]
-# And once more for too long, 80 epochs with one learning rate, until the networks know their wrong
-# labels by heart: *overtrained*.
+# And once more for 60 epochs. *Overtrained* is untuned on purpose: one learning rate for all, 0.01,
+# too large for so long, until the networks know their wrong labels by heart. *Later*: the same 60
+# epochs with the rate chosen as above, *tuned*.
 
 # %%
-overtrained = train(benches["wrong labels"], partial(mlp, 64, 32, 10),
-                    some("cross entropy", "smoothing", "focal 2"), lr=[1e-2], epochs=80)
-results["overtrained"] = choose(overtrained, accuracy)
+twice = train(benches["wrong labels"], partial(mlp, 64, 32, 10),
+              some("cross entropy", "smoothing", "focal 2"), lr=[1e-3, 3e-3, 1e-2], epochs=60)
+results["overtrained"] = at_rate(twice, 2)
+results["60 epochs, tuned"] = choose(twice, accuracy)
 
 # %% [markdown]
 # **A2. "It concentrates on hard examples."** Then the hardest tenth of the training samples has a
@@ -666,15 +753,26 @@ docket.test("A3", "focal loss reduces overfitting", {
     for where in ["balanced", "long tail", "overtrained"]})
 
 # %% [markdown]
-# **A8. "Too much weight on very hard examples can hurt."** Then accuracy falls where the hard ones
-# are wrong.
+# **A8. "Too much weight on very hard examples can hurt."** Then accuracy falls. And if it falls
+# *because* the hard ones are wrong, then it falls further than with right labels (*later*).
 
 # %%
+def loses(bench, loss):
+    return -gain(bench, loss, accuracy)
+
 docket.test("A8", "too much weight on very hard examples can hurt", {
-    "wrong labels, gamma 2": more(-gain("wrong labels", "focal 2", accuracy), "accuracy"),
-    "wrong labels, gamma 5": more(-gain("wrong labels", "focal 5", accuracy), "accuracy"),
-    "overtrained, gamma 2": more(-gain("overtrained", "focal 2", accuracy), "accuracy"),
-    "balanced, gamma 5": more(-gain("balanced", "focal 5", accuracy), "accuracy")})
+    "wrong labels, gamma 2": more(loses("wrong labels", "focal 2"), "accuracy"),
+    "wrong labels, gamma 5": more(loses("wrong labels", "focal 5"), "accuracy"),
+    "overtrained, gamma 2": more(loses("overtrained", "focal 2"), "accuracy"),
+    "60 epochs, tuned, gamma 2": more(loses("60 epochs, tuned", "focal 2"), "accuracy"),
+    "balanced, gamma 5": more(loses("balanced", "focal 5"), "accuracy")} | {
+    f"wrong rather than right labels, gamma {gamma}": more(
+        loses("wrong labels", f"focal {gamma}") - loses("balanced", f"focal {gamma}"), "accuracy")
+    for gamma in [2, 5]})
+
+# %% [markdown]
+# Focal loss lost accuracy with wrong labels, and gamma 5 with right ones too. That it loses *more*
+# where the labels are wrong, the reason that everybody gives, these runs do not show.
 
 # %% [markdown]
 # **A12. "Untuned alpha or gamma can hurt."** Gamma 5, or the famous alpha of 0.25, used as it
@@ -689,20 +787,36 @@ docket.test("A12", "untuned alpha or gamma can hurt", {
         -gain("easy clouds", "focal, alpha 0.25", rare_f1, rival="focal 2"), "F1")})
 
 # %% [markdown]
-# And the rest of **A5**: does it pay to choose gamma on validation, when some labels are wrong?
+# And the rest of **A5**: does it pay to choose gamma, when some labels are wrong?
 
 # %%
-a5["wrong labels"] = more(tuned(raw["wrong labels"], gammas, accuracy)
-                          - at_two("wrong labels", accuracy), "accuracy")
+a5["wrong labels"] = more(tuning_gain("wrong labels", accuracy), "accuracy")
 docket.test("A5", "gamma needs tuning", a5)
 
+# %% [markdown]
+# *Later*: **C10. "When labels are wrong, stop early."** Then 30 epochs are better than 60: with one
+# learning rate for both, or with the best for each.
+
 # %%
-plots.show(forest(["A2", "A3", "A5", "A8", "A12"]),
+results["rate 0.01"] = at_rate(raw["wrong labels"], 2)
+docket.test("C10", "when labels are wrong, stop early", {
+    where: more(reached(half, "cross entropy", accuracy)
+                - reached(full, "cross entropy", accuracy), "accuracy")
+    for where, half, full in [("rate 0.01", "rate 0.01", "overtrained"),
+                               ("rate tuned", "wrong labels", "60 epochs, tuned")]})
+
+# %% [markdown]
+# It depends on what else is done. A rate too large is mended by stopping; with a rate chosen for
+# the length we see no gain. Stopping early is one way of tuning, then, and no cure of its own.
+
+# %%
+plots.show(forest(["A2", "A3", "A5", "A8", "A12", "C10"]),
            "Intervals of the claims on hard samples and wrong labels. On the same network focal "
-           "loss concentrates on hard samples; on its own network much less.")
+           "loss concentrates on hard samples; on its own network much less. Stopping early pays "
+           "with one rate for both lengths.")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 10 minutes. At A2 draw the two readings before the vote; nearly all know the first
+# **Teacher.** 12 minutes. At A2 draw the two readings before the vote; nearly all know the first
 # only. Usual wrong answer to A3: "it is less confident, so it overfits less"; confidence and
 # accuracy are two things.
 
@@ -728,7 +842,7 @@ grids = {"SGD": (partial(torch.optim.SGD, momentum=0.9), [0.03, 0.1, 0.3, 1.0, 3
 moved, scores = {}, {}
 for name, (optimizer, grid) in grids.items():
     run = train(benches["balanced"], partial(mlp, 64, 32, 10),
-                some("cross entropy") | {"posted": posted}, lr=grid, epochs=20, optimizer=optimizer)
+                some("cross entropy") | {"posted": posted}, lr=grid, epochs=15, optimizer=optimizer)
     scores[name] = {loss: accuracy(z, run["test"][1]) for loss, z in run["test"][0].items()}
     rate = {loss: torch.tensor(grid)[score.argmax(0)] for loss, score in scores[name].items()}
     moved[name] = (rate["posted"] / rate["cross entropy"]).log()
@@ -747,40 +861,54 @@ for ax, (name, by_loss) in zip(axes, scores.items(), strict=True):
     ax.set(xlabel="learning rate", title=name, ylim=(0.7, 0.97))
 axes[0].set_ylabel("test accuracy")
 axes[1].legend()
-plots.show(fig, "Test accuracy against the learning rate, mean and range of 16 seeds. With SGD "
+plots.show(fig, "Test accuracy against the learning rate, mean and range of twelve seeds. With SGD "
                 "the curve of the posted loss lies further right; with Adam, which divides by the "
                 "size of the gradient, the two have their top at the same place.")
 
 # %% [markdown]
-# **A15. "Batch size and epochs must be adapted together with it."** Three recipes on the long tail.
-# If so, focal loss with *its* best recipe beats focal loss with cross entropy's. **A17. "The effect
-# may show only late in training."** If so, its gain grows from the short recipe to the long one.
+# **A15. "Batch size and epochs must be adapted together with it."** If so, focal loss with *its*
+# best recipe beats focal loss with cross entropy's. A recipe is a learning rate and a batch size of
+# 64 or 16, with the same number of steps (about 120); or a rate and a number of epochs.
 # (Augmentation, the third thing in A15, we leave out: not testable at this size.)
 
 # %%
-recipes = {}
-for batch_size, epochs in [(64, 10), (64, 80), (16, 20)]:
-    run = train(benches["long tail"], partial(mlp, 64, 32, 10), some("cross entropy", "focal 2"),
-                lr=[1e-2], epochs=epochs, batch_size=batch_size)
-    recipes[batch_size, epochs] = choose(run, macro_f1)
+names, net = some("cross entropy", "focal 2"), partial(mlp, 64, 32, 10)
+small = train(benches["long tail"], net, names, lr=wide, epochs=9, batch_size=16)
+batches = {64: raw["long tail"], 16: small}
+long = train(benches["long tail"], net, names, lr=wide, epochs=60)
+lengths = {15: short, 30: raw["long tail"], 60: long}
 
 # %%
-def all_recipes(part, loss):
-    return torch.stack([macro_f1(r[part][0][loss], r[part][1]) for r in recipes.values()])
+def adapted(runs):
+    def recipes(part, loss):  # (recipes, seeds)
+        return torch.cat([macro_f1(run[part][0][loss], run[part][1]) for run in runs.values()])
 
-own, others = (all_recipes("val", loss).argmax(0) for loss in ["focal 2", "cross entropy"])
-score, seed = all_recipes("test", "focal 2"), torch.arange(len(seeds))
+    own, others = (recipes("val", loss).argmax(0) for loss in ["focal 2", "cross entropy"])
+    print(f"both sides choose the same recipe with {(own == others).sum()} of {len(seeds)} seeds")
+    f1, seed = recipes("test", "focal 2"), torch.arange(len(seeds))
+    return f1[own, seed] - f1[others, seed]
+
+# %%
 docket.test("A15", "batch size and epochs must be adapted together with the loss", {
-    "long tail": more(score[own, seed] - score[others, seed], "F1")})
-
-# %%
-growth = all_recipes("test", "focal 2") - all_recipes("test", "cross entropy")
-docket.test("A17", "the effect may show only late in training", {
-    "long tail, 80 epochs against 10": more(growth[1] - growth[0], "F1")})
-print(f"mean gain after 10 epochs {growth[0].mean():+.3f}, after 80 {growth[1].mean():+.3f}")
+    "batch size": more(adapted(batches), "F1"), "epochs": more(adapted(lengths), "F1")})
 
 # %% [markdown]
-# The other way round! Its effect shows *early*. That is the run in a hurry of section 3.
+# **A17. "The effect may show only late in training."** Then focal loss's gain over cross entropy is
+# larger after 60 epochs than after 15, each with the best rate for that length. (*Later*: the first
+# version had one rate for both.)
+
+# %%
+results["long"] = choose(long, macro_f1)
+early, late = (gain(where, "focal 2", macro_f1) for where in ["short, tuned", "long"])
+docket.test("A17", "the effect may show only late in training", {
+    "long tail, 60 epochs against 15": more(late - early, "F1")})
+for said, gained in [("after 15 epochs", early), ("after 60", late),
+                     ("after 15 with the rate 0.01", gain("in a hurry", "focal 2", macro_f1))]:
+    print(f"mean gain {said}: {gained.mean():+.3f}")
+
+# %% [markdown]
+# With rates tuned for each length, the early gain is gone: it was a matter of the rate (A1).
+# Whether the effect grows later, these runs leave open.
 
 # %% [markdown]
 # **A9. "Its values are harder to read."** What do we read a validation loss for? To choose. If A9
@@ -802,65 +930,74 @@ docket.test("A9", "the values of focal loss are harder to read", {
     for where in ["balanced", "wrong labels"]})
 
 # %% [markdown]
-# **A6. "It costs more computation and training time."** Steps of a small and of a larger network,
-# in turn with one loss and the other, in processor time. (The one verdict that depends on the
-# machine.)
+# **A6. "It costs more computation and training time."** Forward and backward of a small and of a
+# larger network, in processor time. Each seed draws its own network and batch; the losses take
+# turns in going first, and the quickest turn counts. (The one verdict that depends on the machine.)
 
 # %%
 def seconds(model, loss_fn, x, y, steps):
     start = time.process_time()
     for _ in range(steps):
         loss_fn(model(x), y).backward()
-    return (time.process_time() - start) / steps
+    return time.process_time() - start
 
-def extra_time(width, batch_size, steps):
-    torch.manual_seed(0)
+def extra_time(seed, width, batch_size, steps, turns=4):
+    torch.manual_seed(seed)
     model, x = mlp(64, width, width, 10), torch.randn(batch_size, 64)
-    y = torch.randint(10, (batch_size,))
-    times = [[seconds(model, loss_fn, x, y, steps) for loss_fn in
-              [F.cross_entropy, focal["focal 2"]]] for _ in range(21)]
-    return np.array([ours / theirs - 1 for theirs, ours in times[1:]])
+    y, pair = torch.randint(10, (batch_size,)), [F.cross_entropy, focal["focal 2"]]
+    times = {loss_fn: [] for loss_fn in pair}
+    for turn in range(turns):
+        for loss_fn in pair[::(-1) ** turn]:
+            times[loss_fn].append(seconds(model, loss_fn, x, y, steps))
+    theirs, ours = map(min, times.values())
+    return ours / theirs - 1
 
 # %%
-docket.test("A6", "focal loss costs more training time", {
-    "tiny network": more(extra_time(32, 64, steps=40), "time"),
-    "larger network": more(extra_time(512, 512, steps=2), "time")})
+docket.test("A6", "focal loss takes more time, forward and backward", {
+    "tiny network": more([extra_time(seed, 32, 64, steps=5) for seed in seeds], "time"),
+    "larger network": more([extra_time(seed, 512, 512, steps=1) for seed in seeds], "time")})
 
 # %%
 plots.show(forest(["A6", "A9", "A13", "A15", "A17"]),
-           "Intervals of the claims on what must change along with the loss. The learning rate "
-           "moves with SGD and not with Adam; focal loss's gain shrinks as training goes on.")
+           "Intervals of the claims on what must change along with the loss. With SGD the best "
+           "learning rate moves up; with Adam it does not. Batch size, epochs and the time of the "
+           "effect stay open.")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 11 minutes. Before A17 let them sketch the two learning curves. Usual wrong answer to
-# A13: "with any optimiser"; ask what Adam does with a constant factor (notebook 02).
+# **Teacher.** 11 minutes. Before A17 let them sketch the two learning curves, and ask who chose the
+# rate; the first version of this page found a large early gain, with one rate. Usual wrong answer
+# to A13: "with any optimiser"; ask what Adam does with a constant factor (notebook 02).
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7. Smoothing, soft F1, probabilities, costs
 #
 # **C1. "Label smoothing regularises."** Then test accuracy rises.
 #
-# > **Predict.** In which of the four settings: balanced, long tail, wrong labels, overtrained?
+# > **Predict.** In which of the settings: balanced, long tail, wrong labels, overtrained, or as
+# > long with a tuned rate (*later*)?
 
 # %%
 docket.test("C1", "label smoothing regularises", {
     where: more(gain(where, "smoothing", accuracy), "accuracy")
-    for where in ["balanced", "long tail", "wrong labels", "overtrained"]})
+    for where in ["balanced", "long tail", "wrong labels", "60 epochs, tuned", "overtrained"]})
 
 # %% [markdown]
 # **C2. "Label smoothing calibrates."** Then the calibration error falls. **C3. "Focal loss
 # calibrates"**, as Mukhoti and others found for deep networks. Where labels are wrong,
-# probabilities are held against labels as they come, so *overtrained* is judged on the validation
-# part, which chose nothing there.
+# probabilities are held against labels as they come, so on the validation part. For *wrong labels*
+# and *tuned* (both *later*) the learning rate was chosen there, by accuracy.
 
 # %%
 def calibrated(z, y):
     prob = torch.softmax(z.double(), dim=-1)
     return -torch.tensor([metrics.calibration_error(y, run) for run in prob])
 
+judged = {"balanced": "test", "ants and bees": "test", "wrong labels": "val",
+          "60 epochs, tuned": "val", "overtrained": "val"}
+
 def calibrates(loss):
-    return {where: more(gain(where, loss, calibrated, part=part), "ECE") for where, part in
-            [("balanced", "test"), ("ants and bees", "test"), ("overtrained", "val")]}
+    return {where: more(gain(where, loss, calibrated, part=part), "ECE")
+            for where, part in judged.items()}
 
 # %% [markdown]
 # > **Predict.** Same verdict for both, or not?
@@ -871,21 +1008,46 @@ docket.test("C3", "focal loss calibrates", calibrates("focal 2"))
 
 # %% [markdown]
 # Both lower the confidence. That helps only where there is far too much of it; else they overshoot.
-# By how much does cross entropy's confidence exceed its accuracy?
+# By how much does cross entropy's confidence exceed its accuracy, and what does a smaller rate do?
 
 # %%
 def overconfidence(bench, part):
-    logits, y = results[bench][part]
-    z = logits["cross entropy"]
+    z, y = results[bench][part][0]["cross entropy"], results[bench][part][1]
     return (z.double().softmax(-1).amax(-1).mean(-1) - accuracy(z, y)).mean().item()
 
-{where: round(overconfidence(where, part), 3) for where, part in
- [("balanced", "test"), ("ants and bees", "test"), ("overtrained", "val")]}
+pd.DataFrame({
+    "overconfidence": {where: overconfidence(where, part) for where, part in judged.items()},
+    "ECE": {where: -reached(where, "cross entropy", calibrated, part).mean().item()
+            for where, part in judged.items()},
+    "test accuracy": {where: reached(where, "cross entropy", accuracy).mean().item()
+                      for where in judged}}).round(3)
+
+# %% [markdown]
+# *Overtrained* against *60 epochs, tuned*: the smaller rate mends the accuracy, and the
+# overconfidence turns into its opposite; the calibration error is no smaller for it. There
+# smoothing and focal loss gain no accuracy worth caring about, and miss the probabilities by still
+# more. So "calibrates" held only against a rival that was overconfident, since nobody had tuned it.
 
 # %% [markdown]
 # **C4. "Smoothing hurts distillation"** (Müller and others, 2019). A *teacher*'s answers, softened
 # by a temperature, are the targets of a smaller *student*. If so, the student of a smoothed teacher
-# is worse. The student carries its teacher's answers along, so that each seed has its own teacher.
+# is worse. The first version taught its student on rows whose labels it could have had; such a
+# teacher added nothing, so there was nothing to lose.
+
+# %% [markdown]
+# *Later*: a teacher with ten labelled rows a class, which answers eighty more that have no label.
+# The *control*: its student beats the same student, trained on the labelled rows alone, with as
+# many steps and trials.
+
+# %%
+few_labels = balanced._replace(rows={"train": [10] * 10, "unlabelled": [80] * 10,
+                                     "val": [20] * 10, "test": [60] * 10})
+raw["few labels"] = train(few_labels, partial(mlp, 64, 32, 10), some("cross entropy", "smoothing"),
+                          lr=rates, epochs=60)
+results["few labels"] = choose(raw["few labels"], accuracy)
+
+# %% [markdown]
+# The student carries its teachers' answers along, so that each seed has its own.
 
 # %%
 class Student(OwnDraw):
@@ -897,30 +1059,38 @@ class Student(OwnDraw):
         return torch.cat([super().forward(number), self.answers[number]], dim=-1)
 
 # %%
-def distil(logits, _, temperature):
-    student, teacher = (z / temperature for z in logits.split(10, dim=-1))
-    return temperature**2 * F.cross_entropy(student, F.softmax(teacher, dim=-1))
+def distil(logits, _, teacher, temperature):
+    student, *teachers = (z / temperature for z in logits.split(10, dim=-1))
+    return temperature**2 * F.cross_entropy(student, F.softmax(teachers[teacher], dim=-1))
 
 def of_student(z, y):
     return accuracy(z[..., :10], y)
 
 # %%
-def taught_by(teacher):
-    answers = torch.cat([logits[teacher] for logits, _ in results["balanced"].values()], dim=1)
-    soft = {f"T = {t}": partial(distil, temperature=t) for t in [1.0, 4.0]}
-    run = train(balanced, partial(mlp, 64, 16, 10), soft, lr=[1e-2],
-                model=partial(Student, answers=answers))
-    return tuned(run, soft, of_student)
+teachers = ["cross entropy", "smoothing"]
+answers = torch.cat([torch.cat([logits[teacher] for logits, _ in results["few labels"].values()],
+                               dim=1) for teacher in teachers], dim=-1)
+soft = {f"{teacher}, T = {t}": partial(distil, teacher=k, temperature=t)
+        for k, teacher in enumerate(teachers) for t in [1.0, 4.0]}
+taught = train(few_labels, partial(mlp, 64, 16, 10), soft, lr=[1e-2], epochs=10,
+               model=partial(Student, answers=answers), on=["train", "unlabelled"])
+alone = train(few_labels, partial(mlp, 64, 16, 10), some("cross entropy"), lr=rates[:2], epochs=75)
 
 # %%
-plain, smoothed = (taught_by(teacher) for teacher in ["cross entropy", "smoothing"])
-docket.test("C4", "label smoothing hurts distillation", {
-    "student of 16 units": more(plain - smoothed, "accuracy")})
-print(f"mean accuracy of the students: {plain.mean():.3f} and {smoothed.mean():.3f}")
+alone = tuned(alone, ["cross entropy"], accuracy)
+plain, smoothed = (tuned(taught, [name for name in soft if teacher in name], of_student)
+                   for teacher in teachers)
+docket.test("C4", "label smoothing hurts distillation", {"few labels": [
+    control(more(plain - alone, "accuracy")), more(plain - smoothed, "accuracy")]})
+print(f"mean accuracy: alone {alone.mean():.3f}, taught {plain.mean():.3f}, by a smoothed teacher "
+      f"{smoothed.mean():.3f}; teachers", end=" ")
+print({teacher: round(reached("few labels", teacher, accuracy).mean().item(), 3)
+       for teacher in teachers})
 
 # %% [markdown]
-# **Did it replicate?** Müller and others saw it with deep networks. Here the student cannot tell
-# its teachers apart.
+# **Did it replicate?** Müller and others saw it with deep networks. Here the control is not met:
+# the teacher adds too little for its student to lose. Not testable at this size; a first version
+# without a control said "did not hold".
 
 # %% [markdown]
 # **C5. "Soft F1 optimises what you report."** The report is F1, on the fraud twin, with one fraud
@@ -938,20 +1108,20 @@ cards = Bench(rows.x, rows.y.long(), {"train": [8000, 200], "val": [4000, 100],
 # %%
 fraud_losses = {"cross entropy": F.cross_entropy, "weighted": weighted(cards),
                 "soft F1": partial(soft_f1_loss, average="binary")}
-raw["fraud twin"] = train(cards, partial(mlp, 29, 16, 8, 2), fraud_losses, lr=[1e-3, 3e-3, 1e-2],
-                          epochs=4, batch_size=128)
+raw["fraud twin"] = train(cards, partial(mlp, 29, 16, 8, 2), fraud_losses,
+                          lr=rates, epochs=4, batch_size=128)
 results["fraud twin"] = choose(raw["fraud twin"], rare_f1)
 
 # %%
-def fraud_prob(loss, part):
-    logits, y = results["fraud twin"][part]
+def prob(bench, loss, part):
+    logits, y = results[bench][part]
     return torch.softmax(logits[loss].double(), -1)[..., 1].numpy(), y.numpy()
 
-def f1_at_chosen(loss):
-    (val, y_val), (test, y) = (fraud_prob(loss, part) for part in ["val", "test"])
+def f1_at_chosen(bench, loss):
+    (val, y_val), (test, y) = (prob(bench, loss, part) for part in ["val", "test"])
     cuts = np.array([metrics.best_f1_threshold(y_val, p)[0] for p in val])[:, None]
     hit = ((test >= cuts) & (y == 1)).sum(1)
-    return 2 * hit / ((test >= cuts).sum(1) + y.sum())
+    return torch.tensor(2 * hit / ((test >= cuts).sum(1) + y.sum()))
 
 # %% [markdown]
 # > **Predict.** Where does soft F1 win: at 0.5, at chosen thresholds, on the long tail, with wrong
@@ -960,35 +1130,28 @@ def f1_at_chosen(loss):
 # %%
 docket.test("C5", "soft F1 optimises what you report", {
     "frauds, at 0.5": more(gain("fraud twin", "soft F1", rare_f1), "F1"),
-    "frauds, chosen": more(f1_at_chosen("soft F1") - f1_at_chosen("cross entropy"), "F1"),
+    "frauds, chosen": more(f1_at_chosen("fraud twin", "soft F1")
+                           - f1_at_chosen("fraud twin", "cross entropy"), "F1"),
     "long tail": more(gain("long tail", "soft F1", macro_f1), "F1"),
     "wrong labels": more(gain("wrong labels", "soft F1", macro_f1), "F1")})
 
 # %% [markdown]
-# It wins where nobody promised it: with wrong labels. A suspect: soft F1 is *bounded*, so a single
-# hopeless sample costs at most its share and hardly pulls. **C6. "Bounded losses resist wrong
-# labels."** If that is the reason, the absolute error of the true class, $1 - p_t$, which has
-# nothing to do with F1, wins there too.
+# On the frauds there is no gain worth caring about, at either threshold. With wrong labels soft F1
+# looks better, which nobody promised; but the interval still reaches below 0. Is there a reason to
+# expect it?
 
-# %%
-def absolute(logits, y):
-    return 1 - torch.softmax(logits, dim=1).gather(1, y[:, None]).mean()
-
-raw["absolute"] = train(benches["wrong labels"], partial(mlp, 64, 32, 10),
-                        {"absolute error": absolute}, lr=rates)
-run = choose(raw["absolute"], accuracy)
-for part, (logits, _) in results["wrong labels"].items():
-    logits |= run[part][0]
+# %% [markdown]
+# **C6. "Bounded losses resist wrong labels"** (Ghosh and others). Soft F1 is *bounded*: a single
+# hopeless sample costs at most its share and hardly pulls. If that is the reason, the absolute
+# error of the true class, $1 - p_t$, bounded too and with nothing to do with F1, wins as well.
 
 # %%
 docket.test("C6", "bounded losses resist wrong labels", {
-    loss: more(gain("wrong labels", loss, accuracy), "accuracy")
-    for loss in ["soft F1", "absolute error"]})
+    "absolute error": more(gain("wrong labels", "absolute error", accuracy), "accuracy")})
 
 # %% [markdown]
-# We cannot see that it does: open. So the explanation has no support, and we drop it. Why did
-# soft F1 win? We do not know. (The absolute error is hard to train. Its interval is that wide
-# because some runs give up whole classes; the next line counts them.)
+# Open: these runs cannot tell whether boundedness is a reason. (The absolute error is hard to
+# train: some runs give up whole classes, which widens its interval. The next line counts them.)
 
 # %%
 logits, y = results["wrong labels"]["test"]
@@ -996,8 +1159,9 @@ logits, y = results["wrong labels"]["test"]
 
 # %% [markdown]
 # **C7. "Costs belong into the loss."** A missed fraud costs 40 times a false alarm. Train with that
-# weight and decide at 0.5; or train plain cross entropy and raise an alarm where $40p > 1 - p$, or
-# from a threshold that is cheapest on validation. If the claim is right, weights cut the cost.
+# weight and decide at 0.5; or train plain cross entropy and raise an alarm where $40p > 1 - p$
+# (Elkan), or from a threshold that is cheapest on validation. If the claim is right, weights cut
+# the cost: against a decision at 0.5 (*later*) and against either threshold.
 #
 # > **Predict.** The belief map says that an ideal model decides alike either way. Do ours?
 
@@ -1006,12 +1170,9 @@ def cost(z, y, cut):
     alarm = z[..., 1] - z[..., 0] >= cut
     return (40.0 * (~alarm & (y == 1)) + 1.0 * (alarm & (y == 0))).double().mean(-1)
 
-def cheapest(cut):
-    """All losses at the learning rate with the lowest cost on validation."""
-    return choose(raw["fraud twin"], lambda z, y: -cost(z, y, cut))
-
 def cost_of(loss, cut):
-    logits, y = cheapest(cut)["test"]
+    """At the learning rate with the lowest cost on validation."""
+    logits, y = choose(raw["fraud twin"], lambda z, y: -cost(z, y, cut))["test"]
     return cost(logits[loss], y, cut)
 
 # %% [markdown]
@@ -1019,33 +1180,59 @@ def cost_of(loss, cut):
 # beside one that is found, costs $41 - 1$.)
 
 # %%
-at_41 = -math.log(40)
-z, y = cheapest(at_41)["val"]
-margin, amount = z["cross entropy"][..., 1] - z["cross entropy"][..., 0], np.full(len(y), 41.0)
-cuts = [metrics.best_cost_threshold(y, run, amount, fee=1.0)[0] for run in margin]
-z, y = cheapest(at_41)["test"]
-searched = cost(z["cross entropy"], y, torch.tensor(cuts)[:, None])
+def searched_cost():
+    """The threshold is the cheapest on validation, and then the learning rate is, too."""
+    (val, y_val), (test, y) = ((raw["fraud twin"][part][0]["cross entropy"],
+                                raw["fraud twin"][part][1]) for part in ["val", "test"])
+    margin, amount = val[..., 1] - val[..., 0], np.full(len(y_val), 41.0)
+    cuts = torch.tensor([[metrics.best_cost_threshold(y_val, run, amount, fee=1.0)[0]
+                          for run in runs] for runs in margin])[..., None]
+    rate = cost(val, y_val, cuts).mean(1).argmin()
+    return cost(test[rate], y, cuts[rate])
 
 # %%
-weights, threshold = cost_of("weighted", 0.0), cost_of("cross entropy", at_41)
+ways = {"a cut at 0.5": cost_of("cross entropy", 0.0),
+        "the threshold 1/41": cost_of("cross entropy", -math.log(40)),
+        "one from validation": searched_cost()}
+weights = cost_of("weighted", 0.0)
+print({way: round(each.mean().item(), 3) for way, each in (ways | {"weights": weights}).items()})
 docket.test("C7", "costs belong into the loss", {
-    "against the threshold 1/41": more((threshold - weights) / threshold.mean(), "cost"),
-    "against one from validation": more((searched - weights) / searched.mean(), "cost")})
-print(f"mean cost: weights {weights.mean():.3f}, threshold {threshold.mean():.3f}, at 0.5 "
-      f"{cost_of('cross entropy', 0.0).mean():.3f}")
+    f"against {way}": more((each - weights) / each.mean(), "cost") for way, each in ways.items()})
 
 # %% [markdown]
-# We expected the threshold to do as well, and were wrong here: weights were cheaper than the
-# textbook's threshold. A network is no ideal model. Ours has two hundred frauds to learn from, and
-# the loss tells it where to be careful. (A guess, untested.) Either way beats deciding at 0.5.
+# The costs must stand somewhere: weights are cheaper than to ignore them. Against the two
+# thresholds it is open here, and with the other seeds of section 8 it is the other way round: the
+# costs of a few bad runs decide. Take all of C7 with care.
+
+# %% [markdown]
+# *Later*: **C9. "What you report belongs into the threshold."** The networks stay, trained with
+# plain cross entropy, and only the threshold changes, from 0.5 to one for the report: F1, or the
+# cost.
+#
+# > **Predict.** Where does F1 gain: with the frauds, the easy clouds, the hard clouds? (The best
+# > possible F1 of the clouds stands in section 4.)
 
 # %%
-plots.show(forest(["C1", "C2", "C3", "C4", "C5", "C6", "C7"]),
-           "Intervals of the claims on smoothing, soft F1, calibration and cost. Smoothing and "
-           "focal loss calibrate where the network is overtrained, and do the opposite elsewhere.")
+at_half = ways.pop("a cut at 0.5")
+docket.test("C9", "what you report belongs into the threshold", {
+    f"F1, {where}": more(f1_at_chosen(where, "cross entropy")
+                         - reached(where, "cross entropy", rare_f1), "F1")
+    for where in ["fraud twin", "easy clouds", "hard clouds"]} | {
+    f"cost, {way}": more((at_half - each) / at_half.mean(), "cost") for way, each in ways.items()})
+
+# %% [markdown]
+# The easy clouds have nothing to win, as the theory says, and the frauds hardly any F1. On the hard
+# clouds the gain is about what the theory promises, but it scatters too much to be a yes. For the
+# cost a threshold helps, since 0.5 is the wrong question.
+
+# %%
+plots.show(forest(["C1", "C2", "C3", "C4", "C5", "C6", "C7", "C9"]),
+           "Intervals of the claims on smoothing, soft F1, calibration, cost and thresholds. "
+           "Smoothing and focal loss calibrate where the network is overtrained, with a rate that "
+           "nobody tuned, and do the opposite elsewhere.")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 15 minutes; C4 may be left out. Before C2 ask who is overconfident here. Usual wrong
+# **Teacher.** 18 minutes; C4 may be left out. Before C2 ask who is overconfident here. Usual wrong
 # answers: "smoothing calibrates" without a where; and that a cost of 40 needs a loss with a 40 in
 # it.
 
@@ -1060,16 +1247,38 @@ print(f"{table['claim'].nunique()} claims, {len(table)} intervals, announced "
       f"{docket.comparisons}")
 
 # %%
+long_table = table.set_index(["claim", "says", "verdict", "where"])
+long_table[["role", "metric", "side", "effect", "low", "high", "outcome"]].round(3)
+
+# %% [markdown]
+# One more check of fairness: which losses had their best learning rate at an end of the grid, where
+# a wider one might have been kinder?
+
+# %%
+metric_of = dict.fromkeys(["balanced", "ants and bees", "wrong labels", "few labels"], accuracy)
+metric_of |= dict.fromkeys(["easy clouds", "hard clouds", "fraud twin"], rare_f1)
+for name, parts in raw.items():
+    last = len(next(iter(parts["val"][0].values()))) - 1
+    rate = best(parts, metric_of.get(name, macro_f1))
+    ends = {loss: "lowest" if k == 0 else "highest" for loss, k in rate.items() if k in (0, last)}
+    print(f"{name}: {ends or 'none'}")
+
+# %% [markdown]
+# On the *ages* and the balanced digits 0.1 was tried too and was worse for all; on the long tail
+# 0.003, with the frauds 0.001. The linear model, and with wrong labels soft F1 and the absolute
+# error, might gain from a larger rate.
+
+# %%
 if folder := os.environ.get("COURSE_RESULTS"):
     name = "verdicts.csv" if first == 0 else "verdicts_again.csv"
     table.round(8).to_csv(Path(folder) / name, index=False, lineterminator="\n")
 
 # %% [markdown]
 # Two things have been left out so far. All intervals assume that seeds are like other seeds; so the
-# whole page was run once more with sixteen *other* seeds, other draws, another twin and other
+# whole page was run once more with twelve *other* seeds, other draws, another twin and other
 # clouds (`COURSE_FIRST_SEED=1000`). Its results lie in `data/verdicts_again.csv`.
 #
-# > **Predict.** How many of the verdicts will be different words the second time?
+# > **Predict.** How many of the verdicts will be in different words the second time?
 
 # %%
 again = pd.read_csv(Path(verdicts.__file__).parents[1] / "data" / "verdicts_again.csv")
@@ -1077,11 +1286,12 @@ summary = verdicts.compare(table, again)
 print(summary["stability"].value_counts().to_string())
 
 # %%
-summary[["says", "verdict", "stability"]]
+summary[["says", "verdict", "again", "stability", "changed"]]
 
 # %% [markdown]
-# *Fragile*: the words differ, because an interval contains the smallest effect in one run only.
-# *Flipped* would be a yes that became a no. All outcomes that differ:
+# *Fragile*: the verdicts differ in words, because an interval contains the smallest effect in one
+# run only. *Flipped* would be a yes that became a no. *Changed* counts the settings with another
+# outcome, which can hide behind the same words. All of them:
 
 # %%
 other = table["outcome"] != again["outcome"]
@@ -1104,7 +1314,7 @@ ax.axline((0, 0), slope=1, color="#999999", linewidth=1, linestyle="-")
 ax.set(xlabel="effect, in units of the smallest that counts", ylabel="the same, other seeds",
        xlim=(-8.5, 8.5), ylim=(-8.5, 8.5), aspect="equal")
 ax.legend(title="outcome")
-plots.show(fig, "Each effect in the first run and in the second, with other seeds. The dots lie "
+plots.show(fig, "Each effect in the first run and in the second, with other seeds. Most dots lie "
                 "near the diagonal; large effects stay large and small ones small.")
 
 # %% [markdown]
@@ -1131,14 +1341,15 @@ plots.explore(beliefs, "Belief against true probability for gamma 0, 2.5 and 5. 
               gamma=(2.0, 0.0, 5.0, 0.5))
 
 # %% [markdown]
-# Focal loss and smoothing leave the side of 0.5 alone, so an ideal model decides the same: no
-# wonder that they gained little (A1, A4, A7). Weights move it: B2. Only cross entropy's answers are
-# probabilities: C2, C3. But the map is about ideal models: it promised that the absolute error
-# would follow the majority of wrong labels, and training did not get there (C6).
+# Focal loss and smoothing leave the side of 0.5 alone, so an ideal model decides the same: that
+# fits what we saw when all were tuned (A1, A4, A7). Weights move it: B2, C8. Of an ideal model,
+# only cross entropy's answers are probabilities. But ours are no ideal models: the map promised
+# that the absolute error would follow the majority, hence the right label, and training did not get
+# there (C6).
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **Teacher.** 6 minutes. Let each pair pick the verdict that surprised them most and say what
-# *else* could explain it; that is exercise 8.7 in the open.
+# *else* could explain it; that is exercise 8.8 in the open.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 9. A guide
@@ -1148,27 +1359,25 @@ plots.explore(beliefs, "Belief against true probability for gamma 0, 2.5 and 5. 
 #
 # | your situation | begin with | because of |
 # |---|---|---|
-# | classes balanced, labels good | cross entropy | A7, A10 |
-# | the task is easy already | cross entropy, and stop | A11 |
-# | rare classes, and they count as much as others | cross entropy with class weights | B2, A16 |
-# | rare classes, and little time to train or tune | focal loss, gamma 2 | A1 in a hurry, A17 |
-# | some labels are wrong | stop early, try soft F1, and no focal loss | A3, A8, C5 |
-# | probabilities are needed | cross entropy, and a look at its calibration | C2, C3 |
+# | classes balanced, labels good, the task easy or not | cross entropy | A7, A10 |
+# | rare classes, each as important | cross entropy with class weights, in a hurry too | B2, C8 |
+# | rare classes, rows count as they come | cross entropy, weights as the rival | B2 (weak) |
+# | some labels are wrong | cross entropy, a smaller rate or fewer epochs; no gamma 5 | A8, C10 |
+# | probabilities are needed | cross entropy, tuned; and a look at its calibration | C2, C3 |
 # | ... and it is overconfident | a temperature (notebook 03), or smoothing | C1, C2 |
-# | a decision at a known cost | the cost as class weights; and the threshold as the rival | C7 |
-# | F1 is reported | cross entropy, with a threshold chosen on validation | C5 |
-# | a teacher for distillation | as you like: tell it by the student | C4 |
+# | a decision at a known cost | the cost as weights, a threshold as the rival | C7, C9 (weak) |
+# | F1 is reported | cross entropy, a threshold from validation | notebook 04; C5, C9 (weak) |
 #
 # And whichever it is: tune the learning rate anew if the optimiser is SGD (A13), and give the rival
-# the same effort.
+# the same effort. Focal loss has no line: we found no place where it beat tuned or weighted cross
+# entropy. (For detectors with a thousand easy negatives to each object others did.)
 
 # %% [markdown]
 # Is the guide itself safe to follow? It rests on verdicts; let a cell say how firm each of them is.
 
 # %%
-rests_on = ["A1", "A3", "A7", "A8", "A10", "A11", "A13", "A16", "A17", "B2", "C1", "C2", "C3", "C4",
-            "C5", "C7"]
-summary.loc[rests_on, ["verdict", "stability"]]
+rests_on = ["A7", "A8", "A10", "A13", "B2", "C1", "C2", "C3", "C5", "C7", "C8", "C9", "C10"]
+summary.loc[rests_on, ["verdict", "again", "stability", "changed"]]
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **Teacher.** 6 minutes. Hand out situations (a medical screen, a spam filter, labels by a crowd)
@@ -1238,7 +1447,26 @@ flaw = ...
 ex.q6.check(flaw)
 
 # %% [markdown]
-# **Exercise 8.7, design an experiment.** "Smoothing calibrates *because* it stops the network from
+# **Exercise 8.7, design an experiment.** The claim: "The new loss reaches a higher accuracy than
+# cross entropy." `run(loss, lr, seed, part)` is the accuracy of a simulated network; `loss` is
+# `"new"` or `"cross entropy"`, `part` is `"val"` or `"test"`, `rates` are the learning rates.
+
+# %%
+run = ex.Lab(advantage=0.03)
+[round(run("new", lr, seed=0, part="val"), 3) for lr in ex.RATES]
+
+# %% [markdown]
+# Write the experiment: return one difference a seed. It is carried out in four simulated worlds. By
+# the rule of section 1 it must say yes where the claim is true, and must not where it is false.
+
+# %% tags=["exercise"]
+def experiment(run, rates):
+    ...
+
+ex.q7.check(experiment)
+
+# %% [markdown]
+# **Exercise 8.8, refute a reason.** "Smoothing calibrates *because* it stops the network from
 # learning wrong labels by heart." Which result would refute the *because*?
 #
 # - `"a"`: smoothing calibrates with wrong labels, and does not without;
@@ -1249,38 +1477,40 @@ ex.q6.check(flaw)
 
 # %% tags=["exercise"]
 refutes = ...
-ex.q7.check(refutes)
+ex.q8.check(refutes)
 
 # %% [markdown]
-# **Exercise 8.8, predict a number.** Twenty claims, all empty, each tested with an error of $0.05 /
+# **Exercise 8.9, predict a number.** Twenty claims, all empty, each tested with an error of $0.05 /
 # 20$. What is the probability that none seems to hold? (Take the tests as independent.)
 
 # %% tags=["exercise"]
 none = ...
-ex.q8.check(none)
+ex.q9.check(none)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** Two lessons: sections 1 to 4 (38 minutes, 8.1 to 8.3), sections 5 to 9 (48 minutes;
-# leave out C4 and A9). 8.4 to 8.6 are the heart; let them find such sentences in posts and papers.
+# **Teacher.** Two lessons: sections 1 to 4 (42 minutes, 8.1 to 8.3), sections 5 to 9 (53 minutes;
+# leave out C4 and A9). 8.4 to 8.7 are the heart; let them find such sentences in posts and papers.
 
 # %% [markdown]
 # ## What to remember
 #
 # - State the smallest effect that counts, and the rule, first: verdicts are no matter of taste.
-# - Focal loss helped rare classes in a hurry; tuned and trained to the end, class weights did.
-# - "Smoothing calibrates" and "regularises" held where there was overconfidence and overfitting.
-# - Hard and wrong look the same to a loss: with wrong labels focal loss did worst, soft F1 best.
-# - A faster start, an untuned rival and one lucky seed all look like a better loss.
+# - Focal loss helped rare classes in a hurry, and class weights helped more.
+# - "Smoothing calibrates" and "regularises" held against an untuned, overconfident rival.
+# - With wrong labels gamma 5 did harm, as with right ones; stopping early is one way of tuning.
+# - A faster start, an untuned rival and one lucky seed all look like a better loss; and where a
+#   control fails, "no effect" means nothing.
 #
 # **Next.** Does any of it hold on *your* data? Take one claim, one bench of your own in place of
 # ours, and the same rule.
 #
-# **References.** T.-Y. Lin, P. Goyal, R. Girshick, K. He and P. Dollár, "Focal Loss for Dense
-# Object Detection", *ICCV* 2017. J. Mukhoti, V. Kulharia, A. Sanyal, S. Golodetz, P. Torr and P.
-# Dokania, "Calibrating Deep Neural Networks using Focal Loss", *NeurIPS* 2020. R. Müller, S.
-# Kornblith and G. Hinton, "When Does Label Smoothing Help?", *NeurIPS* 2019. A. Ghosh, H. Kumar and
-# P. S. Sastry, "Robust Loss Functions under Label Noise for Deep Neural Networks", *AAAI* 2017.
-# J. Demšar, "Statistical Comparisons of Classifiers over Multiple Data Sets", *Journal of Machine
-# Learning Research* 7 (2006). X. Bouthillier and others, "Accounting for Variance in Machine
-# Learning Benchmarks", *MLSys* 2021. C. Elkan, "The Foundations of Cost-Sensitive Learning",
-# *IJCAI* 2001.
+# **References.** Post A: "Fine-tuning ResNet with focal loss" (in Korean, 2024). Post B: on four
+# losses for a classifier of masks, ages and genders (in Korean, 2023). T.-Y. Lin, P. Goyal, R.
+# Girshick, K. He and P. Dollár, "Focal Loss for Dense Object Detection", *ICCV* 2017. J. Mukhoti,
+# V. Kulharia, A. Sanyal, S. Golodetz, P. Torr and P. Dokania, "Calibrating Deep Neural Networks
+# using Focal Loss", *NeurIPS* 2020. R. Müller, S. Kornblith and G. Hinton, "When Does Label
+# Smoothing Help?", *NeurIPS* 2019. A. Ghosh, H. Kumar and P. S. Sastry, "Robust Loss Functions
+# under Label Noise for Deep Neural Networks", *AAAI* 2017. J. Demšar, "Statistical Comparisons of
+# Classifiers over Multiple Data Sets", *Journal of Machine Learning Research* 7 (2006). X.
+# Bouthillier and others, "Accounting for Variance in Machine Learning Benchmarks", *MLSys* 2021. C.
+# Elkan, "The Foundations of Cost-Sensitive Learning", *IJCAI* 2001.
