@@ -31,9 +31,8 @@ from pathlib import Path
 
 REPO = ""  # the course's address, for notebooks opened on their own
 if importlib.util.find_spec("course_utils") is None:
-    here = Path.cwd()
-    above = (folder for folder in (here, *here.parents) if (folder / "course_utils").is_dir())
-    root = next(above, here / "course")
+    folders = [Path.cwd(), *Path.cwd().parents]
+    root = next((f for f in folders if (f / "course_utils").is_dir()), folders[0] / "course")
     if not root.exists():
         address = os.environ.get("COURSE_REPO", REPO)
         if not address:
