@@ -55,9 +55,8 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from scipy import stats
 from scipy.special import expit, logit
-from scipy.stats import binomtest
-from scipy.stats import t as student_t
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import auc, average_precision_score, roc_curve
 from torch import nn
@@ -406,7 +405,7 @@ plots.show(fig, "F1 of ten seeds each, one mark a seed, seed 0 lowest. Runs eith
 nothing_found = (table["rows it never saw"] < 0.5).unstack("loss")
 only_bce = int((nothing_found["BCE"] & ~nothing_found["focal"]).sum())
 only_focal = int((nothing_found["focal"] & ~nothing_found["BCE"]).sum())
-coin = binomtest(only_bce, only_bce + only_focal).pvalue if only_bce + only_focal else 1.0
+coin = stats.binomtest(only_bce, only_bce + only_focal).pvalue if only_bce + only_focal else 1.0
 print(f"found next to nothing: BCE {nothing_found['BCE'].sum()} of 10, focal "
       f"{nothing_found['focal'].sum()} of 10; only BCE {only_bce}, only focal {only_focal}: "
       f"p = {coin:.2f}")
@@ -843,7 +842,7 @@ redrawn["AP"].shape
 # Student's $t$ with nine degrees of freedom allows for.)
 
 # %% tags=["nbval-check-output"]
-errors_needed = student_t.ppf(1 - 0.05 / 10 / 2, df=9)
+errors_needed = stats.t.ppf(1 - 0.05 / 10 / 2, df=9)
 print(f"{errors_needed:.1f} standard errors")
 
 # %%
