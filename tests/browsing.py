@@ -18,11 +18,30 @@ CHROMIUM = next(filter(None, map(shutil.which, [
     "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"])), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
          "--disable-background-networking", "--disable-component-update"]
-AXE = """async () => {
+AXE = """async rules => {
     const found = await axe.run({exclude: ['mjx-container']},
-                                {preload: false, resultTypes: ['violations']});
+                                {...rules, preload: false, resultTypes: ['violations']});
     return found.violations.filter(v => ['serious', 'critical'].includes(v.impact))
         .map(v => `${v.id}: ${v.nodes.length} times, first in ${v.nodes[0].html.slice(0, 200)}`);
+}"""
+ONLY_CONTRAST = {"runOnly": ["color-contrast"]}
+ALL_BUT_CONTRAST = {"rules": {"color-contrast": {"enabled": False}}}
+# Contrast takes axe 5 ms a text and is a matter of colours: of texts that look alike, one will do.
+ONE_OF_EACH_LOOK = """() => {
+    document.querySelectorAll('mjx-container').forEach(formula => formula.remove());
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), seen = new Set();
+    while (texts.nextNode()) {
+        const parent = texts.currentNode.parentElement;
+        if (parent.closest('a, button, summary, h1, h2, h3')) continue;  // they need their names
+        const {color, fontSize, fontWeight} = getComputedStyle(parent);
+        let look = [color, fontSize, fontWeight, parent.currentCSSZoom];
+        for (let e = parent; e; e = e.parentElement) {
+            look.push(getComputedStyle(e).backgroundColor, getComputedStyle(e).opacity);
+        }
+        look = look.join();
+        if (seen.has(look)) texts.currentNode.data = '';
+        seen.add(look);
+    }
 }"""
 
 
@@ -93,8 +112,9 @@ def listen(page: Any) -> list[str]:
     return heard
 
 
-def obstacles(page: Any) -> list[str]:
-    """What axe-core finds on a page that seriously keeps someone out."""
+def obstacles(page: Any, rules: dict[str, Any] | None = None) -> list[str]:
+    """What axe-core finds on a page, by all its rules or those named, that seriously keeps someone
+    out."""
     axe = resources.files("axe_playwright_python").joinpath("axe.min.js")
     page.evaluate(axe.read_text("utf-8"))
-    return page.evaluate(AXE)
+    return page.evaluate(AXE, rules or {})

@@ -8,7 +8,16 @@ from typing import Any
 
 import nbformat
 import pytest
-from browsing import CHROMIUM, Tags, browser, build, listen, obstacles, once
+from browsing import (
+    CHROMIUM,
+    ONE_OF_EACH_LOOK,
+    Tags,
+    browser,
+    build,
+    listen,
+    obstacles,
+    once,
+)
 
 import start
 
@@ -54,23 +63,6 @@ UNROLL = """() => {
     for (const page of document.querySelectorAll('.slides section')) {
         page.hidden = false;
         page.removeAttribute('aria-hidden');
-    }
-}"""
-# Contrast takes axe 5 ms a text and is a matter of colours: of texts that look alike, one will do.
-ONE_OF_EACH_LOOK = """() => {
-    document.querySelectorAll('mjx-container').forEach(formula => formula.remove());
-    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), seen = new Set();
-    while (texts.nextNode()) {
-        const parent = texts.currentNode.parentElement;
-        if (parent.closest('a, button, summary, h1, h2, h3')) continue;  // they need their names
-        const {color, fontSize, fontWeight} = getComputedStyle(parent);
-        let look = [color, fontSize, fontWeight, parent.currentCSSZoom];
-        for (let e = parent; e; e = e.parentElement) {
-            look.push(getComputedStyle(e).backgroundColor, getComputedStyle(e).opacity);
-        }
-        look = look.join();
-        if (seen.has(look)) texts.currentNode.data = '';
-        seen.add(look);
     }
 }"""
 

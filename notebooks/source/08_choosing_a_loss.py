@@ -1248,8 +1248,8 @@ print(f"{table['claim'].nunique()} claims, {len(table)} intervals, announced "
       f"{docket.comparisons}")
 
 # %%
-long_table = table.set_index(["claim", "says", "verdict", "where"])
-long_table[["role", "metric", "side", "effect", "low", "high", "outcome"]].round(3)
+columns = ["where", "role", "metric", "side", "effect", "low", "high", "outcome"]
+table.set_index("claim")[columns].round(3)
 
 # %% [markdown]
 # One more check of fairness: which losses had their best learning rate at an end of the grid, where
