@@ -516,7 +516,7 @@ _VIEWS = {_aten.view.default, _aten._unsafe_view.default, _aten.expand.default,
 def _record(function: Callable[..., Any], *args: Any) -> Callable[..., Any]:
     """``function`` as a list of tensor operations, for arguments of the same shapes.
 
-    What ``make_fx`` of torch does, ten times as fast: without notes for a compiler, and without
+    What ``make_fx`` of torch does, several times as fast: without notes for a compiler, without
     the views that change nothing, of which ``vmap`` makes many.
     """
     with _Recorder() as recorder:

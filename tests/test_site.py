@@ -56,6 +56,7 @@ def pages(site) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def visits(site, pages, tmp_path_factory) -> dict[str, dict]:
     """What a browser met on each page: complaints, widths, axe's findings."""
+
     def visit_all(_: Path) -> dict[str, dict]:
         with browser() as chromium:
             found = {}
