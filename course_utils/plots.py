@@ -48,7 +48,7 @@ LOOK = {
     "weighted": dict(color="#CC79A7", linestyle=":"),
     "focal": dict(color="#D55E00", linestyle="--"),
     "smoothing": dict(color="#009E73", linestyle="-."),
-    "soft F1": dict(color="#E69F00", linestyle=(0, (1, 1))),
+    "soft F1": dict(color="#E69F00", linestyle=(0, (8, 2))),
     "absolute error": dict(color="#555555", linestyle=(0, (5, 1, 1, 1, 1, 1))),
 }
 
@@ -268,8 +268,12 @@ def plot_confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, *,
     form = "{:.1%}" if normalize else "{:,.0f}" if whole else "{:.2f}"
     written = np.vectorize(form.format)(table)
     ax = _axes(ax)
+    figure = ax.figure.figure
+    layout = figure.get_layout_engine()
+    figure.set_layout_engine("none")  # seaborn draws all of it, only to look at its labels
     sns.heatmap(of_its_row, vmin=0, vmax=1, cmap="Blues", cbar=False, square=True, annot=written,
                 fmt="", annot_kws={"fontsize": 15}, xticklabels=names, yticklabels=names, ax=ax)
+    figure.set_layout_engine(layout or "none")
     ax.set(xlabel="predicted class", ylabel="true class")
     ax.tick_params(rotation=0)
     ax.spines[:].set_visible(True)
