@@ -303,8 +303,10 @@ def table(rows: list[tuple[str, str, str, str]]) -> str:
 
 
 def lab() -> int:
-    first = NOTEBOOKS / "00_start_here.ipynb"
-    return call([sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}", first])
+    # Not as a file to open: then the address that JupyterLab prints would not lead to it.
+    first = "/lab/tree/notebooks/00_start_here.ipynb"
+    return call([sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}",
+                 f"--LabApp.default_url={first}"])
 
 
 def run(*names: str) -> int:
