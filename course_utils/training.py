@@ -192,8 +192,10 @@ def fit(
             (early stopping); ``None`` trains all ``epochs``.
         max_grad_norm: scale a longer gradient of a batch down to this norm, ``> 0``.
         checkpoint: a file to write after each epoch. If it is there already, training goes on
-            from it as if it had never stopped (on the CPU to the last bit), with the optimiser's
-            settings as they were; it is read with ``weights_only=True``, which refuses code.
+            from it as if it had never stopped (on the CPU to the last bit, if all chance comes
+            from PyTorch's global generator or from that of the loader or its sampler), with the
+            optimiser's settings as they were; it is read with ``weights_only=True``, which refuses
+            code.
         device: where to compute; ``None`` is :func:`course_utils.runtime.device`'s choice.
         progress: whether to draw a bar.
 
@@ -330,8 +332,7 @@ class _Checkpoint:
             raise ValueError(f"checkpoint is {self.file}, but its folder does not exist; make it")
         self.parts = {"model": model, "optimizer": optimizer}
         self.parts |= {} if scheduler is None else {"scheduler": scheduler}
-        own = getattr(loader, "generator", None)  # what draws the order of the samples
-        self.generators = [torch.default_generator, *([] if own is None else [own])]
+        self.generators = _generators(loader)
 
     def save(self, rows: list[dict[str, float]], best: tuple[dict, dict] | None) -> None:
         """Write beside the old file, then put the new one in its place: one of them is whole."""
@@ -368,6 +369,15 @@ class _Checkpoint:
             raise ValueError(f"{self.file} is of another model, optimiser, scheduler or loader "
                              f"({_first_line(error)}); {remedy}") from error
         return rows, best
+
+
+def _generators(loader: Iterable) -> list[torch.Generator]:
+    """PyTorch's global generator, and those of the loader's own that draw the samples' order."""
+    batches = getattr(loader, "batch_sampler", None)
+    owners = [loader, getattr(loader, "sampler", None), batches, getattr(batches, "sampler", None)]
+    own = (getattr(owner, "generator", None) for owner in owners)
+    return list(dict.fromkeys([torch.default_generator,
+                               *(g for g in own if isinstance(g, torch.Generator))]))
 
 
 def _first_line(error: Exception) -> str:

@@ -1,11 +1,11 @@
-"""Right answers to the exercises of notebook 05, written otherwise than the solutions."""
+"""Answers to the exercises of notebook 05: right ones, written otherwise; and wrong ones."""
 
 import numpy as np
 import torch
 
 
-def epoch_mean_by_nansum(means, sizes):
-    return torch.nansum(means * sizes) / sizes.sum()
+def epoch_mean_by_where(means, sizes):
+    return torch.where(sizes > 0, means * sizes, 0).sum() / sizes.sum()
 
 
 def epoch_mean_in_a_loop(means, sizes):
@@ -32,6 +32,7 @@ def evaluate_all_at_once(model, loader):
     return (told == torch.cat([y for _, y in loader])).double().mean()
 
 
+@torch.no_grad()
 def evaluate_and_restore_the_mode(model, loader):
     was = model.training
     model.train(False)
@@ -40,12 +41,44 @@ def evaluate_and_restore_the_mode(model, loader):
     return sum(hits) / len(hits)
 
 
+def evaluate_without_gradients_switched_off(model, loader):
+    model.eval()
+    told = torch.cat([model(x).argmax(1) for x, _ in loader])
+    return (told == torch.cat([y for _, y in loader])).float().mean()
+
+
+def evaluate_with_half_the_batches_ungraphed(model, loader):
+    told = []
+    for number, (x, _) in enumerate(loader):
+        with torch.set_grad_enabled(number % 2 == 0):
+            told.append(model.eval()(x).argmax(1))
+    return (torch.cat(told) == torch.cat([y for _, y in loader])).float().mean()
+
+
+def evaluate_frozen(model, loader):
+    model.requires_grad_(False).eval()
+    told = torch.cat([model(x).argmax(1) for x, _ in loader])
+    return (told == torch.cat([y for _, y in loader])).float().mean()
+
+
 DIFFERENTLY = {
     "q1": [-7.2, torch.tensor(-7.2)],
-    "q2": [epoch_mean_by_nansum, epoch_mean_in_a_loop, epoch_mean_in_place, epoch_mean_by_numpy],
-    "q3": ["DF", " df. ", "fd", "d, f", "d and f", ("f", "d")],
-    "q4": [evaluate_all_at_once, evaluate_and_restore_the_mode],
-    "q5": ["D", "d "],
+    "q2": [epoch_mean_by_where, epoch_mean_in_a_loop, epoch_mean_in_place, epoch_mean_by_numpy],
+    "q3": ["DF", " df. ", "fd", "d, f", "d and f", "lines d and f", "(D), (F)", ("f", "d")],
+    "q4": [evaluate_all_at_once, evaluate_and_restore_the_mode, evaluate_frozen],
+    "q5": ["D", "d ", "line d", "(d)", "The line d."],
     "q6": [1e-11, 0.001 / 10**8],
     "q7": [146, 146.0],
+}
+
+# Wrong ones beside those that an exercise lists, with words of the reply.
+WRONG = {
+    "q2": [(lambda m, s: (m.nan_to_num() * s).sum() / s.sum(), "is an alarm, and you count it"),
+           (lambda m, s: torch.nanmean(m * s), "the value is")],
+    "q3": [("lines d and e", "yes, d is one of the two; e is right"), ("line d", "the other?"),
+           ("all", "two letters from a to f")],
+    "q4": [(evaluate_without_gradients_switched_off, "builds a graph"),
+           (evaluate_with_half_the_batches_ungraphed, "builds a graph")],
+    "q5": [("line c", "this restores the weights"), ("d, e", "one letter from a to f")],
+    "q6": [(0.1**8, "the factor alone")],
 }

@@ -134,6 +134,18 @@ def test_right_answers_are_right_in_any_form(name, given):
     assert verdict.state == "correct", verdict
 
 
+WRONG = [(f"{name}.{q}", given, says) for name in MODULES for q, answers in
+         getattr(importlib.import_module(f"answers_{name}"), "WRONG", {}).items()
+         for given, says in answers]
+
+
+@pytest.mark.parametrize(("name", "given", "says"), WRONG)
+def test_further_wrong_answers_get_the_reply_that_fits(name, given, says):
+    verdict = ALL[name].judge(given)
+    assert verdict.state == "not yet"
+    assert says in verdict.message
+
+
 # ------------------------------------------------------------------------------ solved notebooks
 
 def solved(notebook):

@@ -9,7 +9,14 @@ import torch
 import torch.nn.functional as F
 from sklearn.metrics import accuracy_score, log_loss
 from torch import nn
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    IterableDataset,
+    RandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+)
 
 from course_utils.losses import soft_f1_loss
 from course_utils.training import TensorLoader, evaluate, fit, predict
@@ -237,15 +244,18 @@ SCHEDULERS = {
 }
 
 
+def shuffled(data, rng):
+    return DataLoader(data, batch_size=32, shuffle=True, generator=rng)
+
+
 def run(rows, epochs=6, *, checkpoint=None, scheduler="none", seed=0, loss_fn=F.cross_entropy,
-        lr=0.01, width=8, **options):
+        lr=0.01, width=8, loader=shuffled, **options):
     """Everything that has a state: dropout, batch norm, Adam, a scheduler, two shuffles."""
     torch.manual_seed(seed)
     model = nn.Sequential(nn.Linear(2, width), nn.BatchNorm1d(width), nn.Dropout(0.3),
                           nn.Linear(width, 2))
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
-    train = DataLoader(TensorDataset(*rows), batch_size=32, shuffle=True,
-                       generator=torch.Generator().manual_seed(1))
+    train = loader(TensorDataset(*rows), torch.Generator().manual_seed(1))
     options = dict(val_loader=[rows], loss_fn=loss_fn, optimizer=optimizer, epochs=epochs,
                    scheduler=SCHEDULERS[scheduler](optimizer), checkpoint=checkpoint, device="cpu",
                    progress=False) | options
@@ -261,6 +271,23 @@ def test_stopping_and_going_on_equals_never_having_stopped(rows, tmp_path, sched
     resumed, again = run(rows, checkpoint=str(file), scheduler=scheduler, seed=5)
     assert again.frame.equals(history.frame)
     assert again.best_epoch == history.best_epoch
+    assert same_weights(whole, resumed)
+
+
+@pytest.mark.parametrize("loader", [
+    lambda data, rng: DataLoader(data, 32, sampler=RandomSampler(data, generator=rng)),
+    lambda data, rng: DataLoader(data, 32, sampler=WeightedRandomSampler([1.0] * 103, 103,
+                                                                         generator=rng)),
+    lambda data, rng: DataLoader(data, batch_sampler=BatchSampler(
+        RandomSampler(data, generator=rng), 32, False)),
+    lambda data, rng: TensorLoader(*data.tensors, batch_size=32, shuffle=True, generator=rng),
+    lambda data, rng: DataLoader(data, 32, shuffle=True, generator=torch.default_generator),
+], ids=["sampler", "weighted", "batch sampler", "tensors", "global"])
+def test_going_on_draws_the_order_that_was_due_whoever_draws_it(rows, tmp_path, loader):
+    whole, history = run(rows, loader=loader)
+    run(rows, 2, checkpoint=tmp_path / "run.pt", loader=loader)
+    resumed, again = run(rows, checkpoint=tmp_path / "run.pt", loader=loader)
+    assert again.frame.equals(history.frame)
     assert same_weights(whole, resumed)
 
 

@@ -76,7 +76,7 @@ def corrected(p, kept):
 
 q4 = Choice(
     hints=["Which number was made with the help of the rows that it is reported on?",
-           "With a hundred frauds, the best of fifty thousand thresholds fits their noise."],
+           "With a hundred frauds, the best of thousands of thresholds fits their noise."],
     answer='flaw = "the threshold"',
     why="The best threshold of the test rows fits their noise; choose it on validation.",
     right="the threshold",

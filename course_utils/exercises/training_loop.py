@@ -4,6 +4,7 @@ import copy
 import itertools
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -63,9 +64,14 @@ def epoch_mean(means, sizes):
     reference=_lent(_epoch_mean),
     cases=[(_means, torch.tensor([64, 64, 64, 1])), (_means, torch.tensor([5, 5, 5, 5])),
            (_means[:1], torch.tensor([3])),
-           (torch.tensor([0.5, float("nan"), 0.1]), torch.tensor([4, 0, 2]))],
+           (torch.tensor([0.5, float("nan"), 0.1]), torch.tensor([4, 0, 2])),
+           (torch.tensor([0.5, float("nan")]), torch.tensor([4, 4]))],
     tolerance=1e-5,
     mistakes=[
+        ("a nan of a batch that has samples is an alarm, and you count it as 0; leave batches out "
+         "by size, not by nan", _lent(lambda m, s: torch.nansum(m * s) / s.sum())),
+        ("a nan of a batch that has samples is an alarm, and you leave that batch out; do so by "
+         "size, not by nan", _lent(lambda m, s: (m * s)[~m.isnan()].sum() / s[~m.isnan()].sum())),
         ("right, but for the empty batch: 0 times nan is nan; leave it out before you add",
          _lent(lambda m, s: (m * s).sum() / s.sum())),
         ("this is the mean of the batch means; the last batch of 1 counts as much as 64",
@@ -100,21 +106,24 @@ def _reply(letters: str) -> str:
     return "; ".join(found + missing + [_DEFENCES[x] for x in letters if x in _DEFENCES])
 
 
-class _Pair(Choice):
-    """Takes the letters in any order, however they are set apart."""
+class _Lines(Choice):
+    """Takes the letters in any order, however they are set apart: ``"lines (d) and (f)"``."""
 
     def _fault(self, given: Any) -> str:
         if isinstance(given, list | tuple | set):
             given = " ".join(map(str, given))
         if isinstance(given, str):
-            letters = re.findall("[a-z]", re.sub(r"\band\b", "", given.lower()))
+            letters = re.findall("[a-z]", re.sub(r"\b(and|the|lines?)\b", "", given.lower()))
             given = "".join(sorted(set(letters)))
         if given not in [self.right, *self.replies]:
-            return 'the answer is two letters from a to f, in quotes, such as "ab"'
+            wanted = 'two letters from a to f, in quotes, such as "ab"'
+            if len(self.right) == 1:
+                wanted = 'one letter from a to f, in quotes, such as "a"'
+            return f"the answer is {wanted}"
         return super()._fault(given)
 
 
-q3 = _Pair(
+q3 = _Lines(
     hints=["Which line undoes the one before it?",
            "Of which samples are the logits after the inner loop? And before which step?"],
     answer='bugs = "df"',
@@ -149,7 +158,22 @@ _hits = torch.tensor([1, 1, 1, 0, 1, 1, 1, 1, 0, 1, 1, 1, 0, 0])
 _y = ((_logits(_norm(False), [(_x, None)])[0].argmax(1)) + 1 - _hits) % 3
 _batches = list(zip(_x.split(6), _y.split(6), strict=True))
 
-q4 = _Lent(
+
+class _Ungraphed(_Lent):
+    """Asks of an answer that is right whether it was computed without a graph."""
+
+    def _fault(self, given: Any) -> str:
+        if fault := super()._fault(given):
+            return fault
+        graphs, model = [], _norm(True)
+        model.register_forward_hook(lambda *seen: graphs.append(seen[-1].requires_grad))
+        with suppress(Exception):  # a check never raises
+            _lent(given)(model, _batches)
+        return ("right, but every batch builds a graph: compute under torch.no_grad()"
+                if any(graphs) else "")
+
+
+q4 = _Ungraphed(
     hints=["Begin with model.eval() and compute under torch.no_grad().",
            "Add up the right answers and the samples over all batches; divide at the end."],
     answer="""
@@ -188,7 +212,7 @@ def evaluate(model, loader):
     ],
 )
 
-q5 = Choice(
+q5 = _Lines(
     hints=["Momentum is a memory of past gradients. Which object holds it?",
            "Which object is made new and never filled from state?"],
     answer='line = "d"',
@@ -213,7 +237,7 @@ q6 = Number(
     mistakes={
         1e-3: "that is how it begins; it was called 61 times since",
         1e-4: "that would be one factor of 0.1; there is one for every 7 calls",
-        1e-8: "that is the factor of eight tenths alone; it begins at 0.001",
+        1e-8: "that is 0.1 ** 8, the factor alone; the rate begins at 0.001",
         1e-12: "61 / 7 = 8.7: the ninth factor comes with the 63rd call, not before",
         0.001 * 0.1 ** (61 / 7): "the factor comes at every seventh call, not bit by bit",
         1e-64: "not at every call, at every seventh",

@@ -10,7 +10,7 @@
 # | section | minutes | you will be able to |
 # |---|---|---|
 # | 1. One step by hand | 8 | take a gradient step with and without autograd |
-# | 2. Three lines, in order | 9 | say what a loop without `zero_grad` really is |
+# | 2. Three lines, in order | 14 | say what a loop without `zero_grad` really is |
 # | 3. Train, validate, predict | 6 | write the three functions of a loop |
 # | 4. `train()` left on | 6 | know which layers have two modes |
 # | 5. The numbers of an epoch | 5 | average over samples, not over batches |
@@ -19,10 +19,10 @@
 # | 8. A frozen part that moves | 6 | freeze BatchNorm so that it stays frozen |
 # | 9. Saving | 7 | keep the best weights, and load no code |
 # | 10. The wrong device | 3 | write code that runs on any machine |
-# | 11. `fit`, line by line | 8 | read `fit`, stop it and go on |
+# | 11. The heart of `fit` | 8 | read `fit`, stop it and go on |
 # | 12. Exercises | 25 | show yourself that you can |
 #
-# **Needs** notebook 01. **Data**: scikit-learn's digits, always there. Runs in about 20 seconds.
+# **Needs** notebook 01. **Data**: scikit-learn's digits, always there. Runs in about 30 seconds.
 
 # %% tags=["setup"]
 import importlib.util
@@ -224,7 +224,8 @@ print(f"no zero_grad against momentum 1: largest difference {difference.abs().ma
 
 # %% [markdown]
 # So plain SGD without `zero_grad` *is* SGD with momentum 1; 0.9 is usual. It often learns, and that
-# is why the mistake lives on. Set the second slider above to 1.
+# is why the mistake lives on. Where the sliders run, set the second one above to 1; on paper, the
+# dashed curve is it.
 #
 # > **Predict.** Twenty *epochs* on the digits (an epoch is one pass over all training samples, here
 # > in batches of 64), with a small and with a large learning rate: who wins?
@@ -290,8 +291,8 @@ one_batch = [learn(seed, 0.3, False, epochs=160, size=500)[-1] for seed in range
 print(f"a single batch, without zero_grad: mean accuracy {sum(one_batch) / 5:.2f}")
 
 # %% [markdown]
-# It does not fall apart. What the pendulum gathers is the noise of small batches. So if a run gets
-# worse after a good start, look for `zero_grad` before you blame the learning rate.
+# It does not fall apart. What the pendulum gathers is the noise of small batches. A run that gets
+# worse after a good start has many possible causes; a missing `zero_grad` is the quickest to check.
 
 # %% [markdown]
 # ### A wrong order
@@ -331,17 +332,19 @@ coast(set_to_none=True), coast(set_to_none=False)
 # It is not: on a gradient of zero the momentum rolls on.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 9 minutes, and exercise 5.1. Show of hands before the pendulum: nearly all say
+# **Teacher.** 14 minutes, and exercise 5.1. Show of hands before the pendulum: nearly all say
 # "explosion". Let the slider of section 1 stand at momentum 1 beside it. Usual wrong answer to the
 # wrong order: "an error"; there is none, that is the point.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3. Train, validate, predict
 #
-# A much-read post has one `run_model(mode)` for training, validation and samples without labels.
-# Three tasks with different needs; so we write three functions. The network has two layers that
-# section 4 is about, *BatchNorm* and *dropout*. The optimiser is *Adam*: momentum, with each
-# weight's step divided by the usual size of its gradients.
+# Four blog posts come along, under the letters of the course (References). *Post E* has one
+# `run_model` for training, validation and samples without labels. Three tasks with different needs;
+# so we write three functions.
+#
+# The network has two layers that section 4 is about, *BatchNorm* and *dropout*. The optimiser is
+# *Adam*: momentum, with each weight's step divided by the usual size of its gradients.
 
 # %%
 def network():
@@ -402,7 +405,7 @@ prob.amax(dim=1), prob.argmax(dim=1), digit[test][:3]
 # > without it (a validation that forgot `no_grad`), or both?
 
 # %%
-alive = weakref.WeakSet()
+alive = weakref.WeakSet()  # forgets what nobody else holds
 
 class Kept:
     def __init__(self, tensor):
@@ -440,9 +443,10 @@ for backward in [True, False]:
 # ## 4. `train()` left on
 #
 # Two layers behave differently in training. *Dropout*, as we set it, turns a random half of its
-# inputs to 0 and doubles the rest. *BatchNorm* shifts and scales each feature by the mean and
-# spread of the *batch*. In evaluation dropout does nothing, and BatchNorm uses *running* averages
-# that it collected in training. `model.train()` and `model.eval()` switch.
+# inputs to 0 and doubles the rest. *BatchNorm* subtracts from each feature the mean of the *batch*
+# and divides by its spread; then it applies a scale and a shift of its own, which are learned. In
+# evaluation dropout does nothing, and BatchNorm uses *running* averages that it collected in
+# training. `model.train()` and `model.eval()` switch.
 #
 # > **Predict.** The same digit, three times through the network in training mode.
 
@@ -462,7 +466,7 @@ pd.DataFrame({"eval()": [said_of_first(val, False) for _ in range(3)],
 # from one folder a class, delivers them sorted by class, and validation photos are rarely shuffled.
 # Then a batch is of one kind, and its mean is not the mean of the data.
 #
-# > **Predict.** Validation digits sorted by class, in batches of 4 (another post's size). What
+# > **Predict.** Validation digits sorted by class, in batches of 4 (the size in post A). What
 # > accuracy does `train()` show, when `eval()` shows more than nine in ten?
 
 # %%
@@ -492,8 +496,10 @@ pd.DataFrame({name: [in_batches(m, samples, size, **more)[0] for m in models]
 # %% [markdown]
 # BatchNorm does it, with dropout or without: from four of a kind it subtracts just what makes them
 # that kind. Shuffled, or in large batches, the number is less wrong. Who reads it concludes that
-# training failed, though the network is fine. (Why 152 of the 153? A last batch of one *does*
-# crash: it has no spread.)
+# training failed, though the network is fine.
+#
+# (Why 152 of the 153? Here a last batch of one *does* crash: one value a feature has no spread.
+# With photos it runs, for there the spread is also over the pixels.)
 
 # %% [markdown]
 # ### It leaves a trace
@@ -526,8 +532,8 @@ pd.DataFrame([trace(m) for m in models]).rename_axis("seed").round(3)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 5. The numbers of an epoch
 #
-# The post's `run_model` returns the accuracy of the *last batch*, since the variable is overwritten
-# in the loop. Our 153 validation digits in batches of 64 leave 25 for the last one.
+# The `run_model` of post E returns the accuracy of the *last batch*, since the variable is
+# overwritten in the loop. Our 153 validation digits in batches of 64 leave 25 for the last one.
 #
 # > **Predict.** Which steps can an accuracy of 25 digits take? How far will it be off?
 
@@ -564,12 +570,18 @@ print(f"epochs 5 to 12: off by {off.mean():+.2f} on average, by up to {off.abs()
 # %% [markdown]
 # Every step of this number is 1/25, and the same 25 digits are asked each time: ours happen to be
 # hard ones, so that the error is of one sign and looks like a fact. Which epoch is *best* is then
-# decided by one or two digits.
+# decided by one or two digits:
+
+# %%
+print((seen.argmax(dim=1) + 1).tolist())
+
+# %% [markdown]
+# The best epoch, seed by seed, by all digits and by the last batch: often another one.
 
 # %% [markdown]
 # ### A mean of batch means
 #
-# The same post adds up the batches' mean losses and divides by the number of batches.
+# Post E also adds up the batches' mean losses and divides by the number of batches.
 #
 # > **Predict.** One model, one set of 153 digits: does its loss depend on the batch size?
 
@@ -601,33 +613,37 @@ pd.DataFrame(rows, columns=["batch size", "size of the last", "mean of means", "
 #
 # ### Trained on the wrong loader
 #
-# A post on fraud builds its *training* loader from the *validation* set; one word is wrong.
+# Post D, on fraud, builds its *training* loader from the *validation* set; one word is wrong.
 #
 # > **Predict.** Trained on the 153 validation digits: what is its accuracy there, and on the test
 # > digits? What are the two for a network trained as it should be?
 
 # %%
-def gap(seed, samples):
-    model = train_network(seed, samples, epochs=15)[0].eval()
+def gap(seed, samples, epochs):
+    model = train_network(seed, samples, epochs)[0].eval()
     return accuracy(model, val), accuracy(model, test)
 
 # %%
-leak = pd.concat({name: pd.DataFrame([gap(s, samples) for s in range(5)],
+runs = {"trained on train": (train, 15), "on validation": (val, 15),
+        "on validation, as many steps": (val, 40)}
+leak = pd.concat({name: pd.DataFrame([gap(s, samples, epochs) for s in range(5)],
                                      columns=["validation", "test"])
-                  for name, samples in [("trained on train", train), ("on validation", val)]})
+                  for name, (samples, epochs) in runs.items()})
 leak["gap"] = leak["validation"] - leak["test"]
 leak.groupby(level=0, sort=False).agg(["mean", "std"]).round(3)
 
 # %% [markdown]
-# With the mistake the validation accuracy is *higher* and the model is *worse*: it learned from 153
-# digits, not from 500. Its gap is many times the scatter over five seeds. (The honest gap need not
-# be 0: all runs share one draw of 153, which may be a little easy.) Only a third set can show it.
+# With the mistake the validation accuracy is *higher* and the model is *worse*: an epoch of 153
+# digits has fewer steps, and even with as many steps 153 digits teach less than 500. The gap is
+# many times the scatter over five seeds. (The honest gap need not be 0: all runs share one draw of
+# 153, which may be a little easy.) Only digits that it never saw can show it, or a look at
+# `len(loader)`: 3 batches, not 8.
 
 # %% [markdown]
 # ### Chosen and reported on the same set
 #
 # A subtler one. Nothing leaks, but of many epochs, seeds or settings we keep the one with the best
-# validation accuracy, and report *that* accuracy, as a post on fine-tuning does.
+# validation accuracy, and report *that* accuracy, as post A does.
 #
 # > **Predict.** Forty networks that differ in nothing but the seed. The best of them on 153 digits:
 # > how much better does it look than it is?
@@ -668,13 +684,15 @@ for column, name, look, marker in [(0, "reported: on the digits that chose", "fo
                                    (1, "true: on the other digits", "cross entropy", "o")]:
     ax.plot(ks, [chosen[k][:, column].mean() for k in ks], marker=marker, label=name,
             **plots.LOOK[look])
+    low, high = torch.stack([chosen[k][:, column].quantile(torch.tensor([0.1, 0.9])) for k in ks]).T
+    ax.fill_between(ks, low, high, alpha=0.15, color=plots.LOOK[look]["color"])
 ax.set(xscale="log", xlabel="networks to choose from, k", ylabel="accuracy of the chosen network",
        xticks=ks, xticklabels=ks)
 ax.minorticks_off()
-ax.yaxis.set_major_locator(plt.MultipleLocator(0.005))
 ax.legend()
 plots.show(fig, "Accuracy of the best of k networks, mean of 1000 draws. What is reported on the "
-                "digits that chose rises with k; on other digits it hardly does.")
+                "digits that chose rises with k; on other digits it hardly does. Bands: the middle "
+                "80 % of the draws.")
 
 # %%
 for k in [1, 10, 40]:
@@ -744,7 +762,7 @@ ax.set(yscale="log", ylim=(1e-12, 1), xlabel="epoch", ylabel="learning rate at i
 ax.legend()
 plots.show(fig, "Learning rate at the start of each epoch. Called after each epoch, the scheduler "
                 "divides it by ten every 7 epochs; before each epoch, one epoch too early; after "
-                "each batch, in every epoch.")
+                "each batch, in every epoch at least once.")
 
 # %% [markdown]
 # PyTorch warned of one of the three. The first sentence of all that it said:
@@ -788,6 +806,16 @@ def one_cycle(optimizer):
 # %% [markdown]
 # The largest rate at the start of an epoch; it should come close to 1. So *print the learning rate
 # that was used* beside the loss: it costs nothing and shows all of this. `fit` has a column `lr`.
+#
+# > **Predict.** Plain SGD, no momentum. What does `OneCycleLR` do to the momentum?
+
+# %%
+optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
+one_cycle(optimizer)
+optimizer.param_groups[0]["momentum"]
+
+# %% [markdown]
+# It was 0! `OneCycleLR` moves the momentum too, unless you pass `cycle_momentum=False`.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **Teacher.** 5 minutes, and exercise 5.6. Ask how small the rate is after 25 epochs if called
@@ -861,7 +889,7 @@ frozen.groupby("freeze", sort=False).agg(["mean", "std"]).round(3)
 # %% [markdown]
 # No weight changed, and yet the first head lost accuracy: its BatchNorm's running averages followed
 # the dim digits. They are *buffers*, not parameters; `requires_grad` says nothing about them. And
-# `eval()` once did not help, since every training loop, `fit` too, calls `model.train()` at each
+# `eval()` once did not help, since a sound training loop, `fit` too, calls `model.train()` at each
 # epoch.
 
 # %%
@@ -906,7 +934,7 @@ now = model.state_dict()["0.weight"]
 # %% [markdown]
 # ### A file that acts
 #
-# `torch.save(model)` pickles the whole module, as one of the posts does. A *pickle* is not data but
+# Post A saves with `torch.save(model)`, which pickles the whole module. A *pickle* is not data but
 # a little program that rebuilds objects, and it may call any function. Ours only prints.
 
 # %%
@@ -960,7 +988,7 @@ folder.cleanup()
 # ## 10. The wrong device
 #
 # Model and data must lie on the same *device*: the processor (`cpu`), an NVIDIA card (`cuda`) or
-# Apple's (`mps`). One post hard-wires `"cuda"`, another `"mps"`. On other machines that crashes at
+# Apple's (`mps`). Post E hard-wires `"cuda"`, post A `"mps"`. On other machines that crashes at
 # once, which is kind. Another mistake passes on every machine that has only a `cpu`, and crashes on
 # the first that has a card.
 #
@@ -997,9 +1025,11 @@ model(x.to(device)).detach().cpu().argmax(dim=1)
 # `x =`; it shows itself only beside a model on the card.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 11. `fit`, line by line
+# ## 11. The heart of `fit`
 #
-# Here is the heart of the loop that all notebooks use.
+# Here is the heart of the loop that all notebooks use. `_mean_loss` gives the batch's mean loss and
+# its size, `_decide` the class; `weight` and `max_grad_norm` are `None` unless we give them, `bar`
+# is only drawn.
 #
 # > **Predict.** Sections 2 to 10 showed mistakes. For which of them is there a line here, or its
 # > absence?
@@ -1014,7 +1044,7 @@ print(inspect.getsource(training._train_one_epoch))
 # | `_unpack(batch, device)` | the wrong device, section 10 |
 # | `zero_grad`, `backward`, `step` | gradients that add up, section 2 |
 # | `scheduler` only where it counts batches | a schedule run down, section 7 |
-# | `loss.detach()`, no `.item()` | a kept graph; and a card that must wait, section 3 |
+# | `loss.detach()`, no `.item()` | the graph's remains; and a GPU would wait for each number |
 # | `_mean(loss, size)` | a mean of batch means, section 5 |
 
 # %% [markdown]
@@ -1058,8 +1088,31 @@ plots.show(ax, "Training and validation loss of one run. The vertical line marks
 print(history.ended)
 
 # %% [markdown]
-# It can, for a while: the training loss is measured with dropout on, and during the epoch, by
-# weights that still improve.
+# It can, for a while. A suspect: the training loss is measured with dropout on, and during the
+# epoch, by weights that still improve.
+#
+# > **Predict.** If so, how often does the validation loss lie below a training loss that is
+# > measured like it, after the epoch and in `eval()`?
+
+# %%
+def epochs_below(seed):
+    torch.manual_seed(seed)
+    model, loader, below = network(), batches(train, seed), []
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    for _ in range(20):
+        during = train_one_epoch(model, loader, optimizer)
+        after, held_out = (validate(model, [(pixels[i], digit[i])])[0] for i in (train, val))
+        below.append((held_out < during, held_out < after))
+    return [sum(column) for column in zip(*below, strict=True)]
+
+# %%
+pd.DataFrame([epochs_below(seed) for seed in range(5)],
+             columns=["below the loss during the epoch", "below the loss after it, in eval()"]
+             ).rename_axis("seed")
+
+# %% [markdown]
+# Of 20 epochs each. Measured after the epoch and in `eval()`, the training loss is the lower one
+# almost always.
 #
 # `training.evaluate` and `training.predict` are the two other functions. They say more than ours
 # (logits, probabilities and decisions of all samples, on the CPU, in the loader's order), and give
@@ -1109,8 +1162,10 @@ print(f"largest difference after resuming: {(in_one_go - resumed).abs().max():.0
 # %% [markdown]
 # Zero: on a CPU it is the same run, to the last bit. For that the file holds more than weights: the
 # optimiser's memory (momentum, Adam's averages), the scheduler's count, the best weights so far,
-# and the state of the random numbers that shuffle the digits and drop units out. Suppose we forget
-# only the optimiser:
+# and the state of PyTorch's random numbers, which shuffle the digits and drop units out. (Random
+# crops or noise drawn by NumPy or Python's `random` are not in the file; they go on anew.)
+#
+# Suppose we forget only the optimiser:
 
 # %%
 def after_eight_epochs(new_optimizer):
@@ -1148,7 +1203,7 @@ ex.q1.check(gradient)
 # %% [markdown]
 # **Exercise 5.2, write code.** The mean of an epoch over its samples, from the batches' means and
 # sizes, two tensors of shape `(B,)`. The sizes are integers; a batch may be empty (size 0, and its
-# mean is then `nan`).
+# mean is then `nan`). A `nan` of any other batch must stay visible.
 
 # %% tags=["exercise"]
 def epoch_mean(means, sizes):
@@ -1178,7 +1233,8 @@ ex.q3.check(bugs)
 
 # %% [markdown]
 # **Exercise 5.4, write code.** The accuracy of `model` over all batches `(x, y)` of a list. The
-# model may arrive in either mode and has a BatchNorm; the last batch may be smaller.
+# model may arrive in either mode and has a BatchNorm; the last batch may be smaller. Build no
+# graph.
 
 # %% tags=["exercise"]
 def evaluate(model, loader):
@@ -1213,21 +1269,22 @@ rate = ...
 ex.q6.check(rate)
 
 # %% [markdown]
-# **Exercise 5.7, predict a number.** A post reports 95.425 % on 153 photos; another gives 95.4 %.
-# How many photos did they get right?
+# **Exercise 5.7, predict a number.** Post C reports an accuracy of 95.425 %, in short 95.4 %, on
+# 153 photos. How many of them did its network get right?
 
 # %% tags=["exercise"]
 right = ...
 ex.q7.check(right)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** Three lessons: sections 1 to 4 (29 minutes, 5.1 and 5.4), sections 5 to 7 (19
+# **Teacher.** Three lessons: sections 1 to 4 (34 minutes, 5.1 and 5.4), sections 5 to 7 (19
 # minutes, 5.2, 5.6, 5.7), sections 8 to 11 (24 minutes, 5.3 and 5.5). `check` names the mistake.
 
 # %% [markdown]
 # ## What to remember
 #
-# - Gradients add up. Plain SGD without `zero_grad` is momentum 1: it learns, and then does not.
+# - Gradients add up. Plain SGD without `zero_grad` is momentum 1: with a small learning rate it
+#   may even look better; with a usual one and small batches it learns, and then unlearns.
 # - `eval()` and `no_grad()` are two things; validation needs both. Training begins with `train()`.
 # - Means are over samples. Choose on validation, report on test, once: the best of many is lucky.
 # - "Frozen" says nothing about BatchNorm's averages. `state_dict` says it all, if it is copied.
@@ -1235,14 +1292,20 @@ ex.q7.check(right)
 #
 # **Next.** With this loop, how far do 244 photos of ants and bees get us, and how much of it is
 # owed to a network trained on a million others? Notebook `06_fine_tuning_ants_bees`.
-#
-# **References.** B. T. Polyak, "Some methods of speeding up the convergence of iteration
-# methods", *USSR Computational Mathematics and Mathematical Physics* 4 (1964), momentum. N.
-# Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov, "Dropout: A Simple Way
-# to Prevent Neural Networks from Overfitting", *Journal of Machine Learning Research* 15 (2014).
-# S. Ioffe and C. Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing
-# Internal Covariate Shift", *ICML* 2015. D. P. Kingma and J. Ba, "Adam: A Method for Stochastic
-# Optimization", *ICLR* 2015. G. C. Cawley and N. L. C. Talbot, "On Over-fitting in Model
-# Selection and Subsequent Selection Bias in Performance Evaluation", *Journal of Machine Learning
-# Research* 11 (2010). PyTorch documentation, "torch.load" and "torch.optim: How to adjust
-# learning rate".
+
+# %% [markdown]
+# **References.** Post A: a Korean blog post of 2024 on fine-tuning a ResNet with focal loss. Post
+# C: a Korean blog post on transfer learning and fine-tuning with a ResNet-50 (notebook 06 has
+# both). Post D: a Japanese blog post on focal loss for credit-card fraud (notebook 07). Post E: a
+# Korean blog post of 2023 that explains a training loop. (Post B is for notebook 08.) B. T. Polyak,
+# "Some methods of speeding up the convergence of iteration methods", *USSR Computational
+# Mathematics and Mathematical Physics* 4 (1964), momentum. N. Srivastava, G. Hinton, A. Krizhevsky,
+# I. Sutskever and R. Salakhutdinov, "Dropout: A Simple Way to Prevent Neural Networks from
+# Overfitting", *Journal of Machine Learning Research* 15 (2014). S. Ioffe and C. Szegedy, "Batch
+# Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift", *ICML*
+# 2015. D. P. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization", *ICLR* 2015. G. C.
+# Cawley and N. L. C. Talbot, "On Over-fitting in Model Selection and Subsequent Selection Bias in
+# Performance Evaluation", *Journal of Machine Learning Research* 11 (2010). L. N. Smith and N.
+# Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large Learning Rates",
+# 2018, for OneCycleLR. PyTorch documentation, "torch.load" and "torch.optim: How to adjust learning
+# rate".
