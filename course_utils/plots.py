@@ -26,12 +26,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from PIL import Image
-from sklearn.metrics import average_precision_score, confusion_matrix
-from sklearn.metrics import precision_recall_curve as _pr_curve
+from sklearn.metrics import confusion_matrix
 from torch import Tensor
 
 from .losses import sigmoid_focal_loss
-from .metrics import belief, calibration_error, reliability
+from .metrics import _pr_curve, belief, calibration_error, reliability
 
 if TYPE_CHECKING:
     from .training import History
@@ -145,11 +144,12 @@ def explore(draw: Callable[..., Axes], sentence: str, *, frames: int = 3,
 def _png(figure: Figure) -> bytes:
     raw, picture = io.BytesIO(), io.BytesIO()
     with plt.style.context(STYLE):
-        figure.savefig(raw, format="png", metadata={"Software": None})
+        figure.savefig(raw, format="png", metadata={"Software": None},
+                       pil_kwargs={"compress_level": 1})  # it is read again at once
     plt.close(figure)
     # 256 colours are plenty for lines and bands, and make the file a third as large.
     Image.open(raw).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
-        picture, format="png", optimize=True)
+        picture, format="png")
     return picture.getvalue()
 
 
@@ -269,11 +269,11 @@ def plot_confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, *,
     written = np.vectorize(form.format)(table)
     ax = _axes(ax)
     figure = ax.figure.figure
-    layout = figure.get_layout_engine()
-    figure.set_layout_engine("none")  # seaborn draws all of it, only to look at its labels
+    visible = figure.get_visible()
+    figure.set_visible(False)  # seaborn draws all of it, only to look at its labels
     sns.heatmap(of_its_row, vmin=0, vmax=1, cmap="Blues", cbar=False, square=True, annot=written,
                 fmt="", annot_kws={"fontsize": 15}, xticklabels=names, yticklabels=names, ax=ax)
-    figure.set_layout_engine(layout or "none")
+    figure.set_visible(visible)
     ax.set(xlabel="predicted class", ylabel="true class")
     ax.tick_params(rotation=0)
     ax.spines[:].set_visible(True)
@@ -340,9 +340,9 @@ def plot_pr_curve(y_true: ArrayLike, prob: ArrayLike | Sequence[ArrayLike], *,
     grid = np.linspace(0, 1, 201)
     curves, scores = [], []
     for run in runs:
-        precision, recall, _ = _pr_curve(y_true, run, sample_weight=sample_weight)
+        precision, recall, _ = _pr_curve(y_true, run, sample_weight)
         curves.append(precision[::-1][np.searchsorted(recall[::-1], grid)])
-        scores.append(average_precision_score(y_true, run, sample_weight=sample_weight))
+        scores.append(-np.diff(recall) @ precision[:-1])  # as average_precision_score has it
     spread = f" ± {np.std(scores, ddof=1):.3f}" if len(scores) > 1 else ""
     name = f"{label + ', ' if label else ''}AP {np.mean(scores):.3f}{spread}"
     line, = ax.plot(grid, np.mean(curves, axis=0), label=name, **look)
