@@ -437,7 +437,8 @@ class _Job:
                 history.rows.append(row)
                 if old is None or _is_better(row, old, monitor):
                     history.best_epoch = epoch
-                    best.replace(i, stack)
+                    if self.keep_best:
+                        best.replace(i, stack)
             tick(len(members))
 
         for i, history in enumerate(histories):
