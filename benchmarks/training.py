@@ -13,7 +13,6 @@ Libraries that are not installed are left out; nothing is installed.
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import itertools
 import logging
@@ -130,9 +129,11 @@ def with_fastai(x: Tensor, y: Tensor) -> None:
     from fastai.optimizer import Adam
 
     loader = DataLoader(TensorDataset(x, y), batch_size=BATCH, shuffle=True)
-    learner = Learner(DataLoaders(loader, loader), network(nn.Flatten(0)), loss_func=bce,
-                      opt_func=Adam, lr=1e-3, train_bn=False)
-    with learner.no_bar(), learner.no_logging(), learner.no_mbar(), contextlib.suppress(TypeError):
+    one_batch = DataLoader(TensorDataset(x[:BATCH], y[:BATCH]), batch_size=BATCH)
+    learner = Learner(  # it wants something to validate on
+        DataLoaders(loader, one_batch), network(nn.Flatten(0)), loss_func=bce, opt_func=Adam,
+        lr=1e-3)
+    with learner.no_logging():
         learner.fit(1)
 
 
