@@ -228,6 +228,8 @@ def draw_line(slope, ax):
 def test_explore_gives_a_live_slider_and_a_still_picture(monkeypatch):
     import ipywidgets
     boxes, shown = [], []
+    plt.figure()  # at its first figure pyplot asks for IPython, too
+    plt.close()
     make_box = ipywidgets.VBox
     monkeypatch.setattr(ipywidgets, "VBox", lambda parts: boxes.append(parts) or make_box(parts))
     monkeypatch.setattr("IPython.get_ipython", object)
