@@ -6,8 +6,8 @@ from: 227,845 rows of 29 numbers, a network 29-16-8-1, Adam with learning rate 0
 the posted loop is taken within each round, and medians are shown. To end within minutes, most
 candidates see only part of the rows, and their times are scaled to a whole epoch; ``train_many``
 draws its own order for each seed. Peak memory is that of a process of its own, imports and table
-included, for ``train_many`` with all rows. The last column is the share of the time that the bare
-matrix products of the same work would take.
+included, for 50 and 200 networks with all rows. The last column is the share of the time that the
+bare matrix products of the same work would take.
 Libraries that are not installed are left out; nothing is installed.
 """
 

@@ -109,14 +109,15 @@ def best_f1_threshold(y_true: ArrayLike, prob: ArrayLike, *,
         sample_weight: ``(N,)``.
 
     Raises:
-        ValueError: there is no positive, so that no threshold is better than another.
+        ValueError: there is no positive with a weight, so that no threshold is better than another.
 
     >>> best_f1_threshold([0, 0, 1, 1], [0.1, 0.4, 0.3, 0.9])
     (0.3, 0.8)
     """
     y_true = np.asarray(y_true)
-    if not y_true.any():
-        raise ValueError("y_true holds no positive; F1 is then 0 at every threshold")
+    weight = np.ones(y_true.shape) if sample_weight is None else np.asarray(sample_weight)
+    if not ((y_true == 1) & (weight > 0)).any():
+        raise ValueError("y_true holds no positive with a weight; F1 is then 0 at every threshold")
     precision, recall, threshold = _pr_curve(y_true, np.asarray(prob), sample_weight)
     total = precision + recall
     f1 = 2 * precision * recall / np.where(total > 0, total, 1)
@@ -166,9 +167,9 @@ def best_cost_threshold(y_true: ArrayLike, prob: ArrayLike, amount: ArrayLike, *
                         sample_weight: ArrayLike | None = None) -> tuple[float, float]:
     """The threshold with the lowest :func:`expected_cost`, and that cost.
 
-    Raise an alarm where ``prob >= threshold``. Every threshold is tried; of equally good ones the
-    highest is taken, and ``inf`` means that no alarm at all is cheapest. Choose it on validation
-    data.
+    Raise an alarm where ``prob >= threshold``. Every threshold is tried; of equally good ones (up
+    to rounding) the highest is taken, and ``inf`` means that no alarm at all is cheapest. Choose it
+    on validation data.
 
     Args:
         y_true: ``(N,)`` of 0 and 1.
@@ -178,16 +179,16 @@ def best_cost_threshold(y_true: ArrayLike, prob: ArrayLike, amount: ArrayLike, *
         sample_weight: ``(N,)``, ``>= 0``.
 
     Raises:
-        ValueError: as :func:`expected_cost`; a ``prob`` that is nan.
+        ValueError: as :func:`expected_cost`; a ``prob`` that is nan or infinite.
 
     >>> best_cost_threshold([0, 1, 0, 1], [0.1, 0.2, 0.3, 0.9], [9.0, 4.0, 9.0, 50.0], fee=3.0)
     (0.9, 1.75)
     """
     prob = np.asarray(prob)
     missed, weight = _missed_and_weight(y_true, prob, amount, fee, sample_weight)
-    if np.isnan(prob).any():
-        raise ValueError("prob holds nan, which no threshold can order")
-    order = np.argsort(-prob)  # equals count together, so their order does not matter
+    if not np.isfinite(prob).all():
+        raise ValueError("prob holds nan or inf; a threshold needs numbers")
+    order = np.argsort(prob)[::-1]  # equals count together, so their order does not matter
     prob, missed, weight = prob[order], missed[order], weight[order]
     # The cost with an alarm for the first 0, 1, ... N samples.
     change = np.concatenate([[0.0], np.cumsum(weight * (fee - missed))])
@@ -267,7 +268,7 @@ def posterior_error(prob: ArrayLike, posterior: ArrayLike, *,
         sample_weight: ``(N,)``, ``>= 0``.
 
     Raises:
-        ValueError: shapes that differ, a number outside ``[0, 1]``.
+        ValueError: shapes that differ, a number outside ``[0, 1]``, a ``sample_weight`` below 0.
 
     >>> round(posterior_error([0.1, 0.4], [0.1, 0.0]), 3)
     0.283
@@ -279,7 +280,15 @@ def posterior_error(prob: ArrayLike, posterior: ArrayLike, *,
     for name, values in (("prob", prob), ("posterior", posterior)):
         if not ((values >= 0) & (values <= 1)).all():
             raise ValueError(f"{name} must hold probabilities, from 0 to 1")
-    return float(np.sqrt(np.average((prob - posterior) ** 2, weights=sample_weight)))
+    weight = _weight(sample_weight, prob)
+    return float(np.sqrt(np.average((prob - posterior) ** 2, weights=weight)))
+
+
+def _weight(sample_weight: ArrayLike | None, prob: np.ndarray) -> np.ndarray:
+    weight = np.ones_like(prob) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    if weight.shape != prob.shape or not (weight >= 0).all() or not weight.sum() > 0:
+        raise ValueError(f"sample_weight must be {len(prob)} numbers >= 0, not all of them 0")
+    return weight
 
 
 def seed_band(values: ArrayLike, *, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
@@ -364,20 +373,19 @@ def reliability(y_true: ArrayLike, prob: ArrayLike, *, bins: int = 15, strategy:
     (array([0.5, 0.5]), array([0.2, 0.9]), array([0.5, 1. ]))
     """
     outcome, prob = _outcome_and_probability(np.asarray(y_true), np.asarray(prob, dtype=float))
-    weight = np.ones_like(prob) if sample_weight is None else np.asarray(sample_weight, dtype=float)
-    if weight.shape != prob.shape or not (weight >= 0).all() or not weight.sum() > 0:
-        raise ValueError(f"sample_weight must be {len(prob)} numbers >= 0, not all of them 0")
+    weight = _weight(sample_weight, prob)
     if bins < 1:
         raise ValueError(f"bins is {bins}; it must be at least 1")
-    if strategy == "uniform":
-        position = prob
+    edges = np.arange(1, bins) / bins
+    if strategy == "uniform":  # a probability on an edge belongs to the bin below it
+        where = np.searchsorted(edges, prob)
     elif strategy == "quantile":  # the weight that lies below a sample's probability
         values, index = np.unique(prob, return_inverse=True)
         mass = np.bincount(index, weights=weight, minlength=len(values))
-        position = ((np.cumsum(mass) - mass) / mass.sum())[index]
+        position = (np.cumsum(mass) - mass) / mass.sum()
+        where = np.searchsorted(edges, position, side="right")[index]
     else:
         raise ValueError(f'strategy is {strategy!r}; it must be "uniform" or "quantile"')
-    where = np.clip(position * bins, 0, bins - 1).astype(int)
     total, stated, seen = (np.bincount(where, weights=weight * values, minlength=bins)
                            for values in (np.ones_like(prob), prob, outcome))
     with np.errstate(invalid="ignore"):

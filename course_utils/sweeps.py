@@ -103,7 +103,10 @@ class Sweep:
             raise KeyError(f"{len(found)} networks have loss {loss!r}, seed {seed} and lr {lr}; "
                            "see .members for those there are")
         network = copy.deepcopy(self._network)
-        network.load_state_dict(self._states[found[0]], strict=False)  # tied weights come once
+        state = self._states[found[0]]
+        network.load_state_dict(state, strict=False)  # tied weights come once
+        for name, buffer in network.named_buffers():  # those too that are not persistent
+            buffer.copy_(state[name])
         return network.eval()
 
 
@@ -130,12 +133,14 @@ def train_many(
     Each comes out as if it had been trained alone, up to rounding: with ``torch.manual_seed(seed)``
     before ``make_model()``, ``TensorLoader(..., shuffle=True,
     generator=torch.Generator().manual_seed(seed))``, its own optimiser, and
-    :func:`course_utils.training.fit`. A network that diverges harms no other; a warning names it.
-    Ctrl-C or the stop button returns the networks that are finished, with a warning.
+    :func:`course_utils.training.fit`. A network that diverges harms no other; a warning names it,
+    and as with ``fit`` it ends with the weights of its last epoch without inf and nan. Ctrl-C or
+    the stop button returns the networks that are finished, if any, with a warning.
 
     Args:
         make_model: gives a new network with logits ``(N,)`` or ``(N, C)``, made of what
-            ``torch.func.vmap`` takes: no dropout.
+            ``torch.func.vmap`` takes: no dropout. From seed to seed only its parameters and
+            registered buffers may differ.
         losses: by name, functions of ``(logits, target)``: the mean over the batch or one value a
             sample, from tensor operations alone, the same ones each time.
         train: ``(x, y)``, ``(x, y, weight)``, or an object with these three as attributes; weights
@@ -163,7 +168,8 @@ def train_many(
 
     Raises:
         ValueError: an empty or repeated choice, a number out of range, an unknown ``keep_best``,
-            tensors that do not fit together, a network or loss that cannot be run side by side.
+            tensors that do not fit together, a network or loss that cannot be run side by side, a
+            loss that does not give the same for the same batch.
 
     Source: the PyTorch tutorial "Model ensembling" (torch.func).
 
@@ -175,7 +181,8 @@ def train_many(
     >>> sweep.members[["loss", "seed"]].values.tolist()
     [['BCE', 0], ['BCE', 1], ['BCE', 2]]
     """
-    seeds, rates = list(seeds), [lr] if isinstance(lr, (int, float)) else list(lr)
+    seeds = [operator.index(seed) for seed in seeds]
+    rates = [lr] if isinstance(lr, (int, float)) else list(lr)
     for name, values in (("losses", list(losses)), ("seeds", seeds), ("lr", rates)):
         if not values or len(set(values)) < len(values):
             raise ValueError(f"{name} is {values}; give at least one, and none twice")
@@ -186,10 +193,17 @@ def train_many(
     parts = {name: _tensors(name, part) for name, part in (parts or {}).items()}
     if keep_best is not None and keep_best not in parts:
         raise ValueError(f"keep_best is {keep_best!r}; the parts are {', '.join(parts) or 'none'}")
+    if keep_best == "train":
+        raise ValueError("keep_best is 'train', but train_loss is the loss while the weights move; "
+                         "give the part another name")
+    if metrics and (not parts or "loss" in metrics):
+        raise ValueError(f"metrics has {', '.join(metrics)}; it needs parts to compute them on, "
+                         "and no second loss")
     networks = _initialised(make_model, seeds)
     job = _Job(dict(losses), _tensors("train", train), parts, epochs, batch_size, optimizer,
                dict(metrics or {}), keep_best, torch.device(device))
     job.check(networks[seeds[0]])
+    job.check_alike(list(networks.values()))
     members = [Member(*member) for member in itertools.product(losses, rates, seeds)]
     at_once = members_at_once or job.members_that_fit(networks[seeds[0]])
     # Networks of one seed share their batches, so they go together.
@@ -210,7 +224,7 @@ def train_many(
     diverged = [str(tuple(member)) for member, trained in done.items()
                 if trained.history.ended != "finished"]
     if diverged:
-        warnings.warn(f"the training loss became inf or nan, so try a lower learning rate, for "
+        warnings.warn(f"the loss or a weight became inf or nan, so try a lower learning rate, for "
                       f"(loss, lr, seed) = {', '.join(diverged)}", RuntimeWarning, stacklevel=2)
     return _collected({member: done[member] for member in members if member in done},
                       networks[seeds[0]], list(parts))
@@ -228,7 +242,10 @@ def _initialised(make_model: Callable[[], nn.Module], seeds: list[int]) -> dict[
 
 def _tensors(name: str, samples: Samples) -> tuple[Tensor, ...]:
     if not isinstance(samples, tuple):
-        samples = samples.x, samples.y, samples.weight
+        samples = tuple(getattr(samples, field, None) for field in ("x", "y", "weight"))
+    if not all(isinstance(t, Tensor) for t in samples):
+        raise ValueError(f"{name} holds {', '.join(type(t).__name__ for t in samples)}; give a "
+                         "tuple of tensors: inputs, targets and perhaps weights")
     lengths = [len(t) for t in samples]
     if len(lengths) not in (2, 3) or len(set(lengths)) > 1 or not lengths[0]:
         raise ValueError(f"{name} holds tensors of {lengths} samples; give inputs, targets and "
@@ -287,7 +304,7 @@ class _Stack:
     """
 
     def __init__(self, networks: Sequence[nn.Module], device: torch.device) -> None:
-        self.network = copy.deepcopy(networks[0]).to(device)
+        self.network = copy.deepcopy(networks[0]).to(device).train()
         self.shapes = {name: p.shape for name, p in self.network.named_parameters()}
         self.weights = torch.stack([nn.utils.parameters_to_vector(network.parameters()).detach()
                                     for network in networks]).to(device)
@@ -309,7 +326,8 @@ class _Stack:
         """The logits of all networks for the same inputs, some rows at a time."""
         self.network.eval()
         forward = vmap(self.forward, in_dims=(0, 0, None))
-        rows = max(1, 2**18 // len(self.weights))
+        kept = _kept_bytes(self.network, x[:128]) / len(x[:128])  # of a network and row
+        rows = max(1, int(2**26 // ((1 + kept) * len(self.weights))))
         with torch.no_grad():
             logits = [forward(self.weights, self.buffers, some) for some in x.split(rows)]
         self.network.train()
@@ -321,11 +339,11 @@ class _Stack:
         other.buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
         return other
 
-    def replace(self, member: int, other: _Stack) -> None:
-        """Take over one network of another stack."""
-        self.weights[member] = other.weights[member]
+    def replace(self, members: list[int], other: _Stack) -> None:
+        """Take over some networks of another stack."""
+        self.weights[members] = other.weights[members]
         for name, buffer in self.buffers.items():
-            buffer[member] = other.buffers[name][member]
+            buffer[members] = other.buffers[name][members]
 
     def state(self, member: int) -> dict[str, Tensor]:
         """A copy of what ``load_state_dict`` takes."""
@@ -352,6 +370,12 @@ class _Job:
         """Say what does not fit before the training starts, and which loss it is."""
         stack = _Stack([network], self.device)
         before = stack.copy()
+        for name, (x, *_) in {"train": self.train, **self.parts}.items():
+            try:
+                copy.deepcopy(stack.network)(x[:self.batch_size].to(self.device))
+            except RuntimeError as error:
+                raise ValueError(f"the network cannot take the inputs of {name}, {tuple(x.shape)} "
+                                 f"of {x.dtype}. torch says: {error}") from error
         forward = vmap(stack.forward, in_dims=(0, 0, None))
         first = [[t[:self.batch_size].to(self.device) for t in part]
                  for part in (self.train, *self.parts.values())]
@@ -370,26 +394,39 @@ class _Job:
                              "be trained here; train it with fit")
         for (name, loss_fn), (of_one, (_, *rest)) in itertools.product(
                 self.losses.items(), zip(logits, first, strict=True)):
-            _loss_and_size(loss_fn, of_one[0], *rest)
+            once, again = (_loss_and_size(loss_fn, of_one[0], *rest)[0] for _ in range(2))
+            if not torch.equal(once.nan_to_num(), again.nan_to_num()):
+                raise ValueError(f"loss {name!r} gives {once:.6g} and then {again:.6g} for the "
+                                 "same batch; here it is recorded once, so train it with fit")
             try:
-                vmap(partial(_loss_and_size, loss_fn), (0, *[None] * len(rest)))(of_one, *rest)
+                vmap(partial(_loss_and_size, loss_fn))(of_one, *(t[None] for t in rest))
             except RuntimeError as error:
                 raise ValueError(f"loss {name!r} cannot be computed for many networks at once; it "
                                  f"must consist of tensor operations. torch says: {error}"
                                  ) from error
 
+    def check_alike(self, networks: list[nn.Module]) -> None:
+        """A stack has of all networks but the first only parameters and buffers: is that all?"""
+        if len({id(network) for network in networks}) < len(networks):
+            raise ValueError("make_model gives the same network twice; it must make a new one")
+        x = self.train[0][:2].to(self.device)
+        try:
+            with torch.no_grad():
+                alone = torch.stack([copy.deepcopy(network).to(self.device).eval()(x)
+                                     for network in networks])
+            stacked = _Stack(networks, self.device).predict(x)
+            alike = torch.allclose(alone, stacked, rtol=1e-3, atol=1e-5, equal_nan=True)
+        except RuntimeError:  # of different shapes
+            alike = False
+        if not alike:
+            raise ValueError("the networks of two seeds differ in more than parameters and "
+                             "registered buffers; make_model must give one architecture, and draw "
+                             "nothing else at random")
+
     def members_that_fit(self, network: nn.Module, memory: float = 2**28) -> int:
         """How many networks can take a step in about so many bytes."""
-        kept = 0
-
-        def count(tensor: Tensor) -> Tensor:
-            nonlocal kept
-            kept += tensor.nbytes
-            return tensor
-
         stack = _Stack([network], self.device)
-        with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-            stack.network(self.train[0][:self.batch_size].to(self.device))
+        kept = _kept_bytes(stack.network, self.train[0][:self.batch_size].to(self.device))
         # Forward and backward; weights, gradient, optimiser, best weights; the order of the rows.
         each = 3 * kept + 6 * stack.weights.nbytes + 8 * len(self.train[0])
         return max(1, int(memory // each))
@@ -426,9 +463,11 @@ class _Job:
             loss, size = (torch.stack(column, dim=1).cpu().double()
                           for column in zip(*losses, strict=True))
             seen = self._evaluate(stack, members, self.keep_best) if self.keep_best else None
+            finite, better = stack.weights.isfinite().all(dim=1).tolist(), []
             for i, history in enumerate(histories):
                 row = {"epoch": epoch, "train_loss": float(_mean(loss[i], size[i]))}
-                if history.ended != "finished" or not math.isfinite(row["train_loss"]):
+                if not (history.ended == "finished" and math.isfinite(row["train_loss"])
+                        and finite[i]):
                     history.ended = "diverged"  # as fit does, which stops here
                     continue
                 if seen:
@@ -437,13 +476,11 @@ class _Job:
                 history.rows.append(row)
                 if old is None or _is_better(row, old, monitor):
                     history.best_epoch = epoch
-                    if self.keep_best:
-                        best.replace(i, stack)
+                    better.append(i)
+            best.replace(better, stack)
             tick(len(members))
 
-        for i, history in enumerate(histories):
-            if self.keep_best and history.best_epoch:
-                stack.replace(i, best)
+        stack.replace([i for i, history in enumerate(histories) if history.best_epoch], best)
         seen = {part: self._evaluate(stack, members, part) for part in self.parts}
         return {member: _Trained(
             stack.state(i), histories[i],
@@ -489,6 +526,20 @@ class _Job:
         finite = bool(seen.logits.isfinite().all())
         for name, metric in self.metrics.items():
             yield name, float(metric(seen)) if finite else math.nan
+
+
+def _kept_bytes(network: nn.Module, x: Tensor) -> int:
+    """What a network keeps of these rows for its backward pass."""
+    kept = 0
+
+    def count(tensor: Tensor) -> Tensor:
+        nonlocal kept
+        kept += tensor.nbytes
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        network(x)
+    return kept
 
 
 def _loss_and_size(loss_fn: LossFunction, logits: Tensor, target: Tensor,
@@ -553,6 +604,8 @@ class _Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None
                            ) -> Any:
+        if operation is _aten.lift_fresh.default:  # of torch.tensor(...): new for each replay
+            operation = _aten.clone.default
         result = operation(*args, **(kwargs or {}))
         if not isinstance(result, (Tensor, list, tuple)):
             return result  # a check of a constant; vmap lets no loss look at the batch

@@ -201,6 +201,22 @@ def test_calibration_error_names_a_bad_option(options, says):
         calibration_error([0, 1], [0.2, 0.7], **options)
 
 
+@pytest.mark.parametrize("bins", [1, 7, 10])
+def test_rounded_probabilities_fall_into_the_bins_of_scikit_learn(bins):
+    """They lie on the edges: a probability of 0.3 belongs to the bin from 0.2 to 0.3."""
+    rng = np.random.default_rng(0)
+    prob, y = rng.integers(0, 11, 1000) / 10, rng.integers(0, 2, 1000)
+    share, stated, seen = reliability(y, prob, bins=bins)
+    frequency, mean = calibration_curve(y, prob, n_bins=bins)
+    np.testing.assert_allclose(stated[share > 0], mean)
+    np.testing.assert_allclose(seen[share > 0], frequency)
+
+
+def test_bins_of_equal_weight_are():
+    share, _, _ = reliability(np.zeros(100), np.linspace(0, 1, 100), bins=100, strategy="quantile")
+    np.testing.assert_allclose(share, 0.01)
+
+
 def test_the_cost_counts_missed_amounts_and_every_alarm():
     y_true, amount = [1, 1, 0, 0], [80, 30, 5, 5]
     assert expected_cost(y_true, [0, 0, 0, 0], amount, fee=2) == 110 / 4
@@ -237,6 +253,13 @@ def test_float32_scores_keep_their_thresholds():
     prob = torch.tensor([0.1, 0.7, 0.3])
     threshold, _ = best_cost_threshold([0, 1, 0], prob, [1, 100, 1], fee=2)
     assert (prob.double() >= threshold).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("kind", ["int64", "uint8", "float32", "bool"])
+def test_scores_of_any_kind_have_a_cheapest_threshold(kind):
+    score = np.array([0, 0, 1, 1] if kind == "bool" else [0, 1, 2, 3]).astype(kind)
+    assert best_cost_threshold([0, 0, 1, 1], score, [5, 5, 80, 90], fee=2)[1] == 1.0
+    assert best_f1_threshold([0, 0, 1, 1], score)[1] == 1.0
 
 
 def test_the_cheapest_alarm_is_none_where_frauds_are_smaller_than_the_fee():
@@ -292,6 +315,10 @@ def test_a_seed_band_covers_the_mean_as_often_as_it_says():
     (lambda: expected_cost([0, 1], [0, 1], [1, -1], fee=1), "amount and fee"),
     (lambda: best_cost_threshold([0, 1], [0, 1], [1, 1], fee=-1), "fee is -1"),
     (lambda: best_cost_threshold([0, 1], [0, np.nan], [1, 1], fee=1), "nan"),
+    (lambda: best_cost_threshold([0, 1], [0, np.inf], [1, 1], fee=1), "inf"),
+    (lambda: best_f1_threshold([0, 1], [0.1, 0.2], sample_weight=[1, 0]), "no positive"),
+    (lambda: posterior_error([0.2], [0.3], sample_weight=[0]), "not all of them 0"),
+    (lambda: posterior_error([0.2], [0.3], sample_weight=[1, 2]), "must be 1 numbers"),
     (lambda: best_cost_threshold([0, 1], [0, 1], [1, 1], fee=1, sample_weight=[0, 0]),
      "not all of them 0"),
     (lambda: correct_prior([1.2]), "from 0 to 1"),

@@ -1,5 +1,7 @@
 """Many networks at once against each of them trained alone by ``fit``."""
 
+import itertools
+import os
 from functools import partial
 
 import joblib
@@ -96,6 +98,38 @@ def test_so_with_a_loss_that_changes_its_own_tensors_in_place(table):
     assert_each_as_if_alone(sweep, {"doubled": doubled}, network, (x, y), x[:50])
 
 
+def test_so_with_a_loss_that_makes_a_constant_and_changes_it(table):
+    def tripled(logits, target):
+        factor = torch.tensor([1.5])
+        factor.mul_(2)
+        return (bce(logits, target, reduction="none") * factor).mean()
+
+    x, y, _ = table
+    sweep = many(network, {"tripled": tripled}, (x, y), parts={"test": (x[:50], y[:50])})
+    assert_each_as_if_alone(sweep, {"tripled": tripled}, network, (x, y), x[:50])
+
+
+class RandomFeatures(nn.Module):
+    """A buffer drawn at random, which is not even part of the state dict."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("directions", torch.randn(4, 8), persistent=False)
+        self.last = nn.Linear(8, 1)
+
+    def forward(self, x):
+        return self.last((x @ self.directions).cos()).flatten(0)
+
+
+def test_so_with_buffers_of_their_own(table):
+    x, y, _ = table
+    sweep = many(RandomFeatures, {"BCE": bce}, (x, y), parts={"test": (x[:50], y[:50])})
+    assert_each_as_if_alone(sweep, {"BCE": bce}, RandomFeatures, (x, y), x[:50])
+    for seed, logits in zip(sweep.members["seed"], sweep.logits["test"], strict=True):
+        with torch.no_grad():
+            torch.testing.assert_close(sweep.model("BCE", seed)(x[:50]), logits)
+
+
 def test_so_with_weights_on_the_samples(table):
     x = table[0]
     sweep = many(network, EACH, table, parts={"test": (x, table[1])})
@@ -183,6 +217,35 @@ def test_a_network_that_diverges_is_named_and_harms_no_other(table):
     assert np.isnan(accuracy).tolist() == [True, False]
 
 
+@pytest.mark.filterwarnings("ignore:.*inf or nan", "ignore:.*nan or infinite")
+def test_a_network_that_diverges_later_ends_where_fit_ends(table):
+    def squared(logits, target):
+        return ((logits - target) ** 2).mean()
+
+    def linear():
+        return nn.Sequential(nn.Linear(4, 1), nn.Flatten(0))
+
+    x, y, _ = table
+    how = {"epochs": 20, "lr": 1.2, "optimizer": torch.optim.SGD}
+    sweep = many(linear, {"squared": squared}, (x, y), parts={"test": (x[:50], y[:50])},
+                 seeds=[0, 1, 2, 3], **how)
+    last = sweep.history.groupby("seed")["epoch"].max()
+    assert last.between(2, 29).any()  # else this shows nothing
+    assert sweep.members["best_epoch"].tolist() == last.tolist()
+    for seed in [0, 1, 2, 3]:
+        alone, history = train_alone(linear, squared, (x, y), seed, **how)
+        assert len(history.rows) == last[seed]
+        ours = sweep.model("squared", seed).state_dict()
+        torch.testing.assert_close(ours, alone.state_dict(), rtol=1e-3, atol=1e-4)
+
+
+def test_weights_that_became_infinite_in_the_last_epoch_have_diverged(table):
+    x, y, _ = table
+    with pytest.warns(RuntimeWarning, match="a weight became inf or nan"):
+        many(network, {"huge": lambda z, t: (z - 1e4 * t).square().mean()}, (x, y), seeds=[0],
+             epochs=1, batch_size=330, lr=1e38, optimizer=torch.optim.SGD)
+
+
 def test_an_interrupt_returns_the_chunks_that_are_finished(table, monkeypatch):
     x, y, _ = table
     update, calls = runtime.Progress.update, []
@@ -219,7 +282,8 @@ def test_two_processes_give_what_one_gives(table, backend):
     x, y, _ = table
     losses = {"BCE": lambda logits, target: bce(logits, target), "soft F1": soft_f1_loss}
     sweep = partial(many, lambda: network(), losses, (x, y), parts={"test": (x, y)}, epochs=2,
-                    members_at_once=2, metrics={"accuracy": lambda seen: seen.accuracy})
+                    members_at_once=2, metrics={"accuracy": lambda seen: seen.accuracy,
+                                                "process": lambda seen: os.getpid()})
     here = sweep()
     if backend == "loky":
         there = sweep(n_jobs=2)
@@ -227,7 +291,9 @@ def test_two_processes_give_what_one_gives(table, backend):
         with two_dask_workers(), joblib.parallel_config("dask"):
             there = sweep()
     assert there.members.equals(here.members)
-    np.testing.assert_allclose(there.frame["value"], here.frame["value"], rtol=1e-4, atol=1e-5)
+    assert os.getpid() not in there.frame.query("metric == 'process'")["value"].tolist()
+    values, expected = (s.frame.query("metric != 'process'")["value"] for s in (there, here))
+    np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(there.logits["test"], here.logits["test"], rtol=1e-4, atol=1e-5)
 
 
@@ -237,7 +303,43 @@ def two_dask_workers():
                               dashboard_address=None, host="127.0.0.1")
 
 
+def masked(logits, target):
+    return bce(logits[target == 1], target[target == 1])
+
+
+class Annealed:
+    calls = 0
+
+    def __call__(self, logits, target):
+        self.calls += 1
+        return bce(logits, target) * min(1, self.calls / 6)
+
+
+class UnregisteredFeatures(RandomFeatures):
+    def __init__(self):
+        super().__init__()
+        directions = self._buffers.pop("directions")
+        self.directions = directions
+
+
+def widths(width=itertools.count(3)):  # noqa: B008
+    hidden = next(width)
+    return nn.Sequential(nn.Linear(4, hidden), nn.ReLU(), nn.Linear(hidden, 1), nn.Flatten(0))
+
+
 @pytest.mark.parametrize(("change", "message"), [
+    ({"losses": {"masked": masked}}, "'masked' cannot"),
+    ({"losses": {"annealed": Annealed()}}, "'annealed' gives .* and then .* for the same batch"),
+    ({"make_model": UnregisteredFeatures, "seeds": [0, 1]}, "differ in more than parameters"),
+    ({"make_model": widths, "seeds": [0, 1]}, "make_model must give one architecture"),
+    ({"make_model": partial(lambda one: one, network()), "seeds": [0, 1]}, "same network twice"),
+    ({"make_model": lambda: nn.Sequential(network(), nn.Dropout()).eval()}, "dropout"),
+    ({"train": (torch.zeros(3, 4).double(), torch.zeros(3))}, "inputs of train, .*float64"),
+    ({"train": (np.zeros((3, 4)), np.zeros(3))}, "train holds ndarray, ndarray; give a tuple"),
+    ({"parts": {"a": [torch.zeros(3, 4)]}}, "a holds NoneType.*; give a tuple of tensors"),
+    ({"metrics": {"loss": float}}, "no second loss"),
+    ({"metrics": {"AP": float}, "parts": None}, "needs parts"),
+    ({"parts": {"train": (torch.zeros(3, 4), torch.zeros(3))}, "keep_best": "train"}, "another"),
     ({"seeds": []}, r"seeds is \[\]"),
     ({"seeds": [1, 1]}, "none twice"),
     ({"losses": {}}, "losses is"),
@@ -270,6 +372,19 @@ def test_a_model_that_is_not_there_is_not_invented(table):
     with pytest.raises(KeyError, match="0 networks have loss 'CE'"):
         sweep.model("CE", 0, lr=1e-2)
     assert not sweep.model("BCE", 0, lr=1e-2).training
+
+
+def test_the_rows_predicted_at_once_fit_into_memory():
+    seen = []
+
+    class Wide(nn.Linear):
+        def forward(self, x):
+            seen.append(len(x))
+            return super().forward(x).relu().mean(dim=1)
+
+    stack = sweeps._Stack([Wide(4, 2**14) for _ in range(8)], torch.device("cpu"))
+    assert stack.predict(torch.zeros(2000, 4)).shape == (8, 2000)
+    assert 8 * max(seen[1:]) * 2**14 * 4 <= 2**27  # the first was a trial, of 128 rows
 
 
 def test_bigger_networks_are_trained_fewer_at_once(table):
