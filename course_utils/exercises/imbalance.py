@@ -19,7 +19,8 @@ q1 = Number(
         math.log(2): "that is the default start, where every row is answered with one half",
         -math.log(0.01): "that is the surprise of a positive; only one row in a hundred is one",
         -0.01 * math.log(0.01): "the positives' part; the 99 others are surprised a little too",
-        -0.99 * math.log(0.99): "the negatives' part; the rare positives cost more than they",
+        -0.99 * math.log(0.99): "0.01 is the share, or nearly the negatives' part; the rare "
+                                "positives cost more than they",
         -0.01 * math.log10(0.01) - 0.99 * math.log10(0.99): "that is base 10; nats use ln",
         -0.01 * math.log2(0.01) - 0.99 * math.log2(0.99): "that is in bits; nats use ln",
     },
@@ -51,19 +52,21 @@ def alarm(p, amount, fee):
 
 q3 = Function(
     hints=["Dropping normal rows multiplied the odds of fraud by 1 / kept.",
-           "odds = kept * p / (1 - p), then odds / (1 + odds). Simplify."],
+           "odds = kept * p / (1 - p), then odds / (1 + odds). Simplify, so that p = 1 stays 1."],
     answer="""
 def corrected(p, kept):
     return kept * p / (kept * p + 1 - p)
 """,
     why="kept p / (kept p + 1 - p) is the correction of Dal Pozzolo and others: the odds, not p.",
     reference=lambda p, kept: kept * p.detach() / (kept * p.detach() + 1 - p.detach()),
-    cases=[(_p, 0.05), (torch.tensor([0.5]), 0.2), (_p, 1.0)],
+    cases=[(_p, 0.05), (torch.tensor([0.5]), 0.2), (_p, 1.0), (torch.tensor([0.0, 1.0]), 0.1)],
     mistakes=[
         ("it is the odds that shrink by kept, not p: at p = 0.9 this is far too low",
          lambda p, kept: kept * p),
         ("this undersamples a second time: multiply the odds by kept, do not divide",
          lambda p, kept: p / (p + kept * (1 - p))),
+        ("right below 1; at p = 1 the odds are infinite and this is nan: simplify the fraction",
+         lambda p, kept: (kept * p / (1 - p)) / (1 + kept * p / (1 - p))),
         ("these are the odds; turn them back into a probability",
          lambda p, kept: kept * p / (1 - p)),
         ("this is p unchanged", lambda p, kept: p * 1.0),
@@ -97,6 +100,7 @@ q5 = Number(
     value=0.002,
     mistakes={
         0.2: "100 times the prevalence: the weight multiplies odds of single rows, not the mean",
+        0.17: "rounded, and for rows that all look alike; here every row is certain",
         0.2 / (0.2 + 0.998): "that is for rows that all look alike; here every row is certain",
         0.5: "the classes are not balanced by a weight of 100, and certain rows do not move at all",
         1.0: "the normal rows are certain too, and get 0",
