@@ -1,5 +1,6 @@
 """Checkers accept what is right in whatever form, and know each mistake by name."""
 
+import ast
 import importlib
 import itertools
 import math
@@ -148,30 +149,41 @@ def test_further_wrong_answers_get_the_reply_that_fits(name, given, says):
 
 # ------------------------------------------------------------------------------ solved notebooks
 
+def names(source):
+    """What a cell leaves behind."""
+    return {name for node in ast.parse(source).body for name in (
+        [node.name] if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+        else [alias.asname or alias.name for alias in node.names]
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        else [n.id for n in ast.walk(node) if isinstance(n, ast.Name)
+              and isinstance(n.ctx, ast.Store)])}
+
+
 def solved(notebook):
-    """The notebook with each exercise's answer in place of its stub; how many there were."""
-    count = 0
-    module = next(MODULES[line.split()[3]] for cell in start.code_cells(notebook)
-                  for line in cell.source.splitlines()
+    """Set-up, imports, and the exercises, each with its answer in place of its stub."""
+    cells = start.code_cells(notebook)
+    exercises = [cell for cell in cells if "exercise" in cell.metadata.get("tags", [])]
+    module = next(MODULES[line.split()[3]] for cell in cells for line in cell.source.splitlines()
                   if line.startswith("from course_utils.exercises import"))
-    for cell in start.code_cells(notebook):
-        if "exercise" in cell.metadata.get("tags", []):
-            check = cell.source.strip().splitlines()[-1]
-            exercise = getattr(module, check.split(".")[1])
-            cell.source = f"{exercise.answer.strip()}\n\n{check}"
-            count += 1
-    return count
+    for cell in exercises:
+        check = cell.source.strip().splitlines()[-1]
+        answer = getattr(module, check.split(".")[1]).answer.strip()
+        assert names(answer) <= names(cell.source), "an answer must not change another cell's names"
+        cell.source = f"{answer}\n\n{check}"
+    notebook.cells = [*cells[:2], *exercises]
+    return exercises
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_a_solved_notebook_is_correct_throughout(path):
+    """By what the learner has after the imports, also on the day after the lesson."""
     notebook = nbformat.read(path, as_version=4)
-    count = solved(notebook)
-    assert count >= (1 if path.stem.startswith("00") else 5)
+    exercises = solved(notebook)
+    assert len(exercises) >= (1 if path.stem.startswith("00") else 5)
     assert start.execute(notebook, path.stem) == ""
     said = ["".join(o.text for o in cell.outputs if o.output_type == "stream")
-            for cell in start.code_cells(notebook) if "exercise" in cell.metadata.get("tags", [])]
-    assert [text.split(":")[0] for text in said] == ["✓ correct"] * count
+            for cell in exercises]
+    assert [text.split(":")[0] for text in said] == ["✓ correct"] * len(exercises)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
