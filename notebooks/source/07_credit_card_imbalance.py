@@ -905,7 +905,7 @@ compare(redrawn["F1 at 0.5"])
 # %% [markdown]
 # No focal loss is higher than cross entropy by the rule: from a fair start the posted difference is
 # not there. The ways that count as *lower* carry a weight, an alpha or copies, so their belief
-# crosses one half elsewhere; the same ways rank as well as the others, by the first table.
+# crosses one half elsewhere; in the first table their ranking was not told apart from the others'.
 
 # %%
 table = compare(redrawn["AP"])
