@@ -370,7 +370,7 @@ class _Job:
         """Say what does not fit before the training starts, and which loss it is."""
         stack = _Stack([network], self.device)
         before = stack.copy()
-        for name, (x, *_) in {"train": self.train, **self.parts}.items():
+        for name, (x, *_) in [("train", self.train), *self.parts.items()]:
             try:
                 copy.deepcopy(stack.network)(x[:self.batch_size].to(self.device))
             except RuntimeError as error:

@@ -876,12 +876,14 @@ print(f"{errors_needed:.1f} standard errors")
 again = rng.integers(10, size=(times, 9))  # 9 of 10: ten would tell an error 5 % too small
 reference = list(ways).index("cross entropy")
 
+def error_of(difference):  # over seeds and rows
+    return np.array([difference[again[b], b].mean() for b in range(times)]).std()
+
 def compare(scores, digits=4):
     pairs = scores.astype(float) - scores[reference]
-    both = np.stack([pairs[:, again[b], b].mean(axis=1) for b in range(times)]).std(axis=0)
     table = pd.DataFrame({"difference": pairs[:, :, 0].mean(axis=1),
                           "± seeds": pairs[:, :, 0].std(axis=1, ddof=1) / np.sqrt(10),
-                          "± seeds and rows": both}, index=list(ways))
+                          "± seeds and rows": [error_of(pair) for pair in pairs]}, index=list(ways))
     counts = table["difference"].abs() > errors_needed * table["± seeds and rows"]
     table["verdict"] = np.where(~counts, "within noise",
                                 np.where(table["difference"] > 0, "higher", "lower"))
@@ -926,8 +928,7 @@ print(f"of ten differences in AP, beyond {errors_needed:.1f} errors over seeds a
 
 # %%
 def with_error(difference):
-    both = np.array([difference[again[b], b].mean() for b in range(times)]).std()
-    return f"{difference[:, 0].mean():.3f} ± {both:.3f}"
+    return f"{difference[:, 0].mean():.3f} ± {error_of(difference):.3f}"
 
 over = redrawn["AP"][reference] - redrawn_ap(linear.predict_proba(test.x)[:, 1])
 print(f"AP, cross entropy minus logistic regression: {with_error(over)}")
@@ -1015,7 +1016,7 @@ compare(redrawn["Brier x 1e4"], digits=1)
 silent = redrawn_brier(np.full((1, len(y)), prevalence))
 for name in ["focal 2", "focal 4"]:
     worse = redrawn["Brier x 1e4"][list(ways).index(name)] - silent
-    error = np.array([worse[again[b], b].mean() for b in range(times)]).std()
+    error = error_of(worse)
     print(f"{name} minus the constant answer: {worse[:, 0].mean():.1f} ± {error:.1f}, "
           f"{worse[:, 0].mean() / error:.1f} standard errors")
 
@@ -1246,7 +1247,7 @@ on_val, p = prob["cross entropy"]
 best = [[metrics.best_cost_threshold(val.y, q, val.amount, fee=fee, sample_weight=val.weight)[0]]
         for q in on_val]
 saved = redrawn_cost(p >= best) - redrawn_cost(p * amount > fee)
-both = np.array([saved[again[b], b].mean() for b in range(times)]).std()
+both = error_of(saved)
 print(f"over seeds and test rows the standard error is {both:,.0f} euro: "
       f"{saved[:, 0].mean() / both:.1f} errors; a single comparison asks for "
       f"{stats.t.ppf(0.975, df=9):.1f}")
