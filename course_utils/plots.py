@@ -82,24 +82,25 @@ def show(figure: Figure | Axes, sentence: str) -> None:
     _display({"image/png": base64.b64encode(_png(figure)).decode()}, sentence)
 
 
-def explore(draw: Callable[..., Axes], sentence: str, *, frames: int = 3,
+def explore(draw: Callable[..., Axes], sentence: str, *, stills: Sequence[float] | None = None,
             **sliders: tuple[float, float, float, float]) -> None:
     """Put a figure with sliders on the page, and beside it the same as a still picture.
 
     While a kernel runs, moving a slider draws the figure anew. On GitHub, on paper and in an
-    unopened notebook a row of ``frames`` pictures stands in its place, over the range of the first
-    slider.
+    unopened notebook a row of still pictures stands in its place, one for each of some values of
+    the first slider.
 
     Args:
         draw: takes the sliders' values by name and ``ax``, the Axes to draw on.
         sentence: as in :func:`show`; it describes the row of pictures.
-        frames: how many of them, at least 1.
+        stills: the values of the first slider that the row shows, among them the one that the text
+            speaks of; ``None`` for both ends and the middle of its range.
         sliders: name to ``(value, lowest, highest, step)``.
 
     Raises:
-        ValueError: no slider, a value outside its range, or an empty sentence.
+        ValueError: no slider, a value or a still outside its range, or an empty sentence.
 
-    For example ``explore(draw_focal, "...", gamma=(2.0, 0.0, 5.0, 0.5))``.
+    For example ``explore(draw_focal, "...", stills=(0, 2, 5), gamma=(2.0, 0.0, 5.0, 0.5))``.
     """
     import ipywidgets
 
@@ -108,6 +109,10 @@ def explore(draw: Callable[..., Axes], sentence: str, *, frames: int = 3,
             raise ValueError(f"{name} is {value}; its slider runs from {lowest} to {highest}")
     if not sliders:
         raise ValueError("explore needs at least one slider, such as gamma=(2.0, 0.0, 5.0, 0.5)")
+    first, (_, lowest, highest, _) = next(iter(sliders.items()))
+    stills = (lowest, (lowest + highest) / 2, highest) if stills is None else stills
+    if not len(stills) or not all(lowest <= value <= highest for value in stills):
+        raise ValueError(f"stills is {stills}; give values of {first}, from {lowest} to {highest}")
 
     def picture(**values: float) -> bytes:
         with plt.style.context(STYLE):
@@ -128,14 +133,15 @@ def explore(draw: Callable[..., Axes], sentence: str, *, frames: int = 3,
         slider.observe(redraw, names="value")
     box = ipywidgets.VBox([*controls.values(), image])
 
-    first, (_, lowest, highest, _) = next(iter(sliders.items()))
     with plt.style.context(STYLE):
-        figure, axes = plt.subplots(1, frames, figsize=(3.7 * frames, 3.5), sharey=True,
+        figure, axes = plt.subplots(1, len(stills), figsize=(3.7 * len(stills), 3.5), sharey=True,
                                     squeeze=False)
-        for ax, value in zip(axes[0], np.linspace(lowest, highest, frames), strict=True):
+        for ax, value in zip(axes[0], stills, strict=True):
             draw(**(values | {first: float(value)}), ax=ax)
             ax.set_title(f"{first.replace('_', ' ')} = {value:g}")
             ax.label_outer()
+            if legend := ax.get_legend():  # a third of the width leaves it less room
+                plt.setp([*legend.get_texts(), legend.get_title()], fontsize=10)
     view = {"model_id": box.model_id, "version_major": 2, "version_minor": 0}
     _display({"application/vnd.jupyter.widget-view+json": view,
               "image/png": base64.b64encode(_png(figure)).decode()}, sentence)
@@ -188,7 +194,7 @@ def plot_belief_map(losses: Mapping[str, Callable[[Tensor, Tensor], Tensor]], *,
     ax.set(xlabel=r"true probability $\eta$", ylabel=r"belief $p^*(\eta)$", xlim=(0, 1),
            ylim=(-0.02, 1.02))
     title = None if mark is None else rf"belief at $\eta$ = {mark:g}"
-    ax.legend(title=title, alignment="left")
+    ax.legend(title=title, alignment="left", loc="lower right")  # no usual belief comes there
     return ax
 
 

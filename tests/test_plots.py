@@ -251,6 +251,21 @@ def test_explore_names_a_slider_that_cannot_be():
         plots.explore(draw_line, "A line.", slope=(5, 0, 4, 1))
     with pytest.raises(ValueError, match="at least one slider"):
         plots.explore(draw_line, "A line.")
+    with pytest.raises(ValueError, match=r"stills is \(1, 9\); give values of slope, from 0 to 4"):
+        plots.explore(draw_line, "A line.", stills=(1, 9), slope=(2, 0, 4, 1))
+
+
+def test_the_stills_of_explore_are_those_that_the_page_speaks_of(monkeypatch):
+    drawn = []
+
+    def draw(slope, ax):
+        drawn.append(slope)
+        return draw_line(slope, ax)
+
+    plots.explore(draw, "A line.", stills=(1, 3.5), slope=(2.0, 0.0, 4.0, 0.5))
+    assert drawn == [2.0, 1.0, 3.5]
+    plots.explore(draw, "A line.", slope=(2.0, 0.0, 4.0, 0.5))
+    assert drawn[3:] == [2.0, 0.0, 2.0, 4.0]
 
 
 def shown(figure):
