@@ -1,8 +1,8 @@
-"""Figures of the course, in one look.
+"""Figures of the course, all in the same style.
 
 What belongs here: pictures of losses, beliefs and results. Each function draws on the ``ax`` it is
 given, or on a new figure, and returns the Axes; none changes matplotlib's global state. ``show``
-puts a figure and the sentence that describes it on the page, ``explore`` one with sliders.
+puts a figure and the sentence that describes it on the page, and ``explore`` a figure with sliders.
 
 Colours follow Okabe and Ito (2008); dashes or markers change with them, so that a figure can be
 read in grey. Each loss keeps its colour through the whole course (``LOOK``).
@@ -35,10 +35,11 @@ from .metrics import _pr_curve, belief, calibration_error, reliability
 if TYPE_CHECKING:
     from .training import History
 
-__all__ = ["LOOK", "STYLE", "explore", "plot_belief_map", "plot_confusion_matrix", "plot_history",
-           "plot_loss_curves", "plot_pr_curve", "plot_reliability", "show", "show_images"]
+__all__ = ["LOOK", "STYLE", "explore", "plot_belief_map", "plot_clouds", "plot_confusion_matrix",
+           "plot_history", "plot_loss_curves", "plot_pr_curve", "plot_reliability", "plot_runs",
+           "show", "show_images"]
 
-#: The course's look: the functions below draw in it, a notebook says plt.style.use(plots.STYLE).
+#: The course's style. The functions below use it; a notebook calls plt.style.use(plots.STYLE).
 STYLE = Path(__file__).with_name("course.mplstyle")
 
 #: The colour and dash of each loss, wherever it is drawn.
@@ -46,10 +47,19 @@ LOOK = {
     "cross entropy": dict(color="#0072B2", linestyle="-"),
     "weighted": dict(color="#CC79A7", linestyle=":"),
     "focal": dict(color="#D55E00", linestyle="--"),
+    "alpha": dict(color="#8F3A00", linestyle=(0, (1, 1.2))),  # focal loss with an alpha
     "smoothing": dict(color="#009E73", linestyle="-."),
     "soft F1": dict(color="#E69F00", linestyle=(0, (8, 2))),
     "absolute error": dict(color="#555555", linestyle=(0, (5, 1, 1, 1, 1, 1))),
+    "squared error": dict(color="black", linestyle=(0, (1, 3))),
+    "softmax twice": dict(color="#777777", linestyle=(0, (3, 1, 1, 1))),
 }
+
+# For what is not a loss: colours of Paul Tol's "muted" set that no loss has, with marks and dashes.
+_OTHERS = (dict(color="#882255", marker="o", linestyle="-"),
+           dict(color="#44AA99", marker="s", linestyle="--"),
+           dict(color="#332288", marker="^", linestyle="-."),
+           dict(color="#999933", marker="D", linestyle=":"))
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,10 +79,12 @@ def _axes(ax: Axes | None) -> Axes:
 
 
 def show(figure: Figure | Axes, sentence: str) -> None:
-    """Put a figure on the page with the sentence that says what it shows.
+    """Put a figure on the page, with a sentence that describes it, and close the figure.
 
-    The sentence is the caption, the alternative text for a screen reader, and what a terminal
-    prints. The figure is closed.
+    Args:
+        figure: the figure, or one of its Axes.
+        sentence: the caption; also the alternative text for a screen reader, and the text that a
+            terminal prints.
 
     Raises:
         ValueError: the sentence is empty.
@@ -84,21 +96,22 @@ def show(figure: Figure | Axes, sentence: str) -> None:
 
 def explore(draw: Callable[..., Axes], sentence: str, *, stills: Sequence[float] | None = None,
             **sliders: tuple[float, float, float, float]) -> None:
-    """Put a figure with sliders on the page, and beside it the same as a still picture.
+    """Put a figure with sliders on the page, and still pictures where sliders cannot work.
 
-    While a kernel runs, moving a slider draws the figure anew. On GitHub, on paper and in an
-    unopened notebook a row of still pictures stands in its place, one for each of some values of
-    the first slider.
+    While a kernel runs, moving a slider redraws the figure. On GitHub, on paper and in a notebook
+    without a kernel, a row of still pictures takes its place, one for each of a few values of the
+    first slider.
 
     Args:
         draw: takes the sliders' values by name and ``ax``, the Axes to draw on.
         sentence: as in :func:`show`; it describes the row of pictures.
-        stills: the values of the first slider that the row shows, among them the one that the text
-            speaks of; ``None`` for both ends and the middle of its range.
+        stills: the values of the first slider that the row shows. Include the value that the text
+            discusses. ``None`` for both ends and the middle of the range.
         sliders: name to ``(value, lowest, highest, step)``.
 
     Raises:
-        ValueError: no slider, a value or a still outside its range, or an empty sentence.
+        ValueError: there is no slider, a value or a still is outside its range, or the sentence is
+            empty.
 
     For example ``explore(draw_focal, "...", stills=(0, 2, 5), gamma=(2.0, 0.0, 5.0, 0.5))``.
     """
@@ -106,7 +119,8 @@ def explore(draw: Callable[..., Axes], sentence: str, *, stills: Sequence[float]
 
     for name, (value, lowest, highest, _) in sliders.items():
         if not lowest <= value <= highest:
-            raise ValueError(f"{name} is {value}; its slider runs from {lowest} to {highest}")
+            raise ValueError(f"{name} is {value}; its slider runs from {lowest} to {highest}, and "
+                             "the value must lie between them")
     if not sliders:
         raise ValueError("explore needs at least one slider, such as gamma=(2.0, 0.0, 5.0, 0.5)")
     first, (_, lowest, highest, _) = next(iter(sliders.items()))
@@ -134,7 +148,7 @@ def explore(draw: Callable[..., Axes], sentence: str, *, stills: Sequence[float]
     box = ipywidgets.VBox([*controls.values(), image])
 
     with plt.style.context(STYLE):
-        figure, axes = plt.subplots(1, len(stills), figsize=(3.7 * len(stills), 3.5), sharey=True,
+        figure, axes = plt.subplots(1, len(stills), figsize=(3.7 * len(stills), 3.7), sharey=True,
                                     squeeze=False)
         for ax, value in zip(axes[0], stills, strict=True):
             draw(**(values | {first: float(value)}), ax=ax)
@@ -151,7 +165,7 @@ def _png(figure: Figure) -> bytes:
     raw, picture = io.BytesIO(), io.BytesIO()
     with plt.style.context(STYLE):
         figure.savefig(raw, format="png", metadata={"Software": None},
-                       pil_kwargs={"compress_level": 1})  # it is read again at once
+                       pil_kwargs={"compress_level": 1})  # fast, since it is read again below
     plt.close(figure)
     # 256 colours are plenty for lines and bands, and make the file a third as large.
     Image.open(raw).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
@@ -165,7 +179,7 @@ def _display(bundle: dict[str, object], sentence: str) -> None:
 
     sentence = " ".join(sentence.split())
     if not sentence:
-        raise ValueError("the sentence is empty; say what the figure shows")
+        raise ValueError("the sentence is empty; describe what the figure shows")
     if get_ipython() is None:
         print(sentence)
         return
@@ -176,37 +190,40 @@ def _display(bundle: dict[str, object], sentence: str) -> None:
 @_in_style
 def plot_belief_map(losses: Mapping[str, Callable[[Tensor, Tensor], Tensor]], *,
                     mark: float | None = None, ax: Axes | None = None) -> Axes:
-    """What each loss makes an ideal model believe, against the true probability.
+    """Plot what each loss makes an ideal model believe, against the true probability.
 
     Args:
         losses: name to loss, as :func:`course_utils.metrics.belief` takes it. A name that starts
-            with a key of ``LOOK`` gets that look.
-        mark: a true probability at which each belief is written into the legend.
+            with a key of ``LOOK`` gets the colour and dash of that key.
+        mark: a true probability in ``[0, 1]``; the legend shows each loss's belief there.
+        ax: where to draw; ``None`` for a new figure.
     """
     ax = _axes(ax)
     eta = torch.linspace(0, 1, 201, dtype=torch.float64)
     ax.plot([0, 1], [0, 1], color="#999999", linewidth=1, linestyle="-", zorder=1)
     for name, loss_fn in losses.items():
-        said = f"{name}: {belief(loss_fn, mark).item():.2f}" if mark is not None else name
-        ax.plot(eta, belief(loss_fn, eta), label=said, **_look(name))
+        label = f"{name}: {belief(loss_fn, mark).item():.2f}" if mark is not None else name
+        ax.plot(eta, belief(loss_fn, eta), label=label, **_look(name))
     if mark is not None:
         ax.axvline(mark, color="#999999", linewidth=1, linestyle="-", zorder=1)
     ax.set(xlabel=r"true probability $\eta$", ylabel=r"belief $p^*(\eta)$", xlim=(0, 1),
            ylim=(-0.02, 1.02))
     title = None if mark is None else rf"belief at $\eta$ = {mark:g}"
-    ax.legend(title=title, alignment="left", loc="lower right")  # no usual belief comes there
+    ax.legend(title=title, alignment="left", loc="lower right")  # few curves pass there
     return ax
 
 
 @_in_style
 def plot_loss_curves(*, gammas: Sequence[float] = (0, 0.5, 1, 2, 5), gradient: bool = False,
                      ax: Axes | None = None) -> Axes:
-    """Focal loss against ``p_t``, one curve a gamma: the larger gamma, the darker.
+    """Plot focal loss against ``p_t``, one curve per gamma; a larger gamma is darker.
 
     Args:
-        gammas: each ``>= 0``; 0 is cross entropy and gets its look.
-        gradient: draw the size of the slope with respect to the logit of the true class instead,
+        gammas: each ``>= 0``; 0 is cross entropy, and 2 the usual focal loss. These two get their
+            colour and dash from ``LOOK``.
+        gradient: plot the size of the slope with respect to the logit of the true class instead,
             ``(1 - p_t)^gamma (1 - p_t - gamma p_t ln p_t)``.
+        ax: where to draw; ``None`` for a new figure.
 
     Raises:
         ValueError: ``gammas`` is empty or holds a negative number.
@@ -215,14 +232,18 @@ def plot_loss_curves(*, gammas: Sequence[float] = (0, 0.5, 1, 2, 5), gradient: b
         raise ValueError("gammas is empty; give at least one, such as gammas=(0, 2)")
     p_t = torch.linspace(0.002, 0.998, 499, dtype=torch.float64)
     logits = p_t.logit().requires_grad_()
-    shades = iter(plt.get_cmap("Oranges")(np.linspace(0.5, 1, sum(g != 0 for g in gammas))))
-    dashes = itertools.cycle([(0, (1, 1.2)), "-.", "--", (0, (6, 1, 1, 1, 1, 1))])
+    orange = plt.get_cmap("Oranges")
+    lighter = iter(orange(np.linspace(0.4, 0.55, sum(0 < g < 2 for g in gammas))))
+    darker = iter(orange(np.linspace(1, 0.9, sum(g > 2 for g in gammas))[::-1]))
+    dashes = itertools.cycle([(0, (1, 1.2)), "-.", (0, (6, 1, 1, 1, 1, 1))])
     ax = _axes(ax)
     for gamma in sorted(gammas):
         loss = sigmoid_focal_loss(logits, torch.ones_like(logits), gamma=gamma, reduction="none")
         slope, = torch.autograd.grad(loss.sum(), logits)
-        look = LOOK["cross entropy"] if gamma == 0 else dict(color=next(shades),
-                                                             linestyle=next(dashes))
+        if gamma in (0, 2):
+            look = LOOK["cross entropy" if gamma == 0 else "focal"]
+        else:
+            look = dict(color=next(lighter if gamma < 2 else darker), linestyle=next(dashes))
         ax.plot(p_t, slope.abs() if gradient else loss.detach(), **look,
                 label=f"γ = {gamma:g}{' (cross entropy)' if gamma == 0 else ''}")
     ax.set(xlabel="probability $p_t$ of the true class", xlim=(0, 1),
@@ -240,33 +261,36 @@ def _look(name: str) -> dict:
 def plot_confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, *,
                           class_names: Sequence[str] | None = None, normalize: str | None = None,
                           sample_weight: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
-    """Counts of true class (rows) against predicted class (columns), as the axes say.
+    """Plot the counts of true class (rows) against predicted class (columns).
 
-    The shade tells the share of the row, so that rare classes are seen as well as frequent ones.
+    The shade of a cell is its share of the row, so that rare classes are as visible as frequent
+    ones.
 
     Args:
         y_true, y_pred: class indices ``(N,)``.
-        class_names: one a class, in the order of the indices.
-        normalize: ``None`` for counts; ``"true"``, ``"pred"`` or ``"all"`` for shares of a row, of
-            a column, of everything.
+        class_names: one per class, in the order of the indices; ``None`` shows the indices.
+        normalize: ``None`` for counts; ``"true"``, ``"pred"`` or ``"all"`` for shares of the row,
+            of the column, or of everything.
         sample_weight: ``(N,)``; the counts are then sums of weights.
+        ax: where to draw; ``None`` for a new figure.
 
     Raises:
-        ValueError: predictions that are no class indices, ``normalize`` unknown, or a class beyond
-            ``class_names``.
+        ValueError: ``y_true`` or ``y_pred`` does not hold class indices, ``normalize`` is unknown,
+            or a class has no name in ``class_names``.
     """
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     for name, y in (("y_true", y_true), ("y_pred", y_pred)):
         if not y.size or y.dtype.kind not in "biuf" or (y < 0).any() or (y % 1 != 0).any():
-            raise ValueError(f"{name} must hold class indices 0, 1, ... and at least one (for "
-                             "probabilities decide first: prob >= threshold; names go into "
-                             "class_names)")
+            raise ValueError(f"{name} must hold class indices 0, 1, ..., and at least one of them "
+                             "(turn probabilities into decisions first, with prob >= threshold; "
+                             "pass names as class_names)")
     if normalize not in (None, "true", "pred", "all"):
         raise ValueError(f'normalize is {normalize!r}; it must be "true", "pred", "all" or None')
     top = int(max(y_true.max(), y_pred.max(), 1))
     names = [str(c) for c in range(top + 1)] if class_names is None else list(class_names)
     if top >= len(names):
-        raise ValueError(f"class {top} has no name: class_names has {len(names)}")
+        raise ValueError(f"class {top} has no name: class_names has {len(names)}, and it needs "
+                         f"{top + 1}")
     table = confusion_matrix(y_true, y_pred, labels=range(len(names)), normalize=normalize,
                              sample_weight=sample_weight)
     of_its_row = table / np.maximum(table.sum(axis=1, keepdims=True), 1e-12)
@@ -276,7 +300,7 @@ def plot_confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, *,
     ax = _axes(ax)
     figure = ax.figure.figure
     visible = figure.get_visible()
-    figure.set_visible(False)  # seaborn draws all of it, only to look at its labels
+    figure.set_visible(False)  # seaborn would draw everything only to check the labels
     sns.heatmap(of_its_row, vmin=0, vmax=1, cmap="Blues", cbar=False, square=True, annot=written,
                 fmt="", annot_kws={"fontsize": 15}, xticklabels=names, yticklabels=names, ax=ax)
     figure.set_visible(visible)
@@ -289,18 +313,19 @@ def plot_confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, *,
 @_in_style
 def plot_history(history: History, *, columns: Sequence[str] | None = None,
                  ax: Axes | None = None) -> Axes:
-    """Columns of a training history against the epoch; the kept epoch is marked.
+    """Plot columns of a training history against the epoch, and mark the epoch that was kept.
 
     Args:
-        history: what :func:`course_utils.training.fit` returns.
-        columns: which to draw; ``None`` for the losses.
+        history: the result of :func:`course_utils.training.fit`.
+        columns: names of the columns to plot; ``None`` for the losses.
+        ax: where to draw; ``None`` for a new figure.
 
     Raises:
-        ValueError: no epoch was finished, or a column is not there.
+        ValueError: no epoch was finished, or a column does not exist.
     """
     frame = history.frame
     if frame.empty:
-        raise ValueError(f"the history is empty ({history.ended}); there is nothing to draw")
+        raise ValueError(f"the history is empty ({history.ended}); train for at least one epoch")
     columns = [c for c in frame if c.endswith("_loss")] if columns is None else list(columns)
     missing = [c for c in columns if c not in frame]
     if missing:
@@ -319,26 +344,104 @@ def plot_history(history: History, *, columns: Sequence[str] | None = None,
 
 
 @_in_style
+def plot_runs(runs: Mapping[str, ArrayLike], *, x: ArrayLike | None = None, band: bool = True,
+              ax: Axes | None = None) -> Axes:
+    """Plot the mean of several runs, with a band from the lowest to the highest.
+
+    Args:
+        runs: name to values ``(runs, steps)``, one row per seed. A name that starts with a key of
+            ``LOOK`` gets the colour and dash of that key; other names get colours that no loss has.
+        x: ``(steps,)``, the values on the horizontal axis; ``None`` for 1, 2, 3 and so on.
+        band: whether to draw the bands.
+        ax: where to draw; ``None`` for a new figure.
+
+    Raises:
+        ValueError: the values are not a table ``(runs, steps)``.
+
+    >>> ax = plot_runs({"cross entropy": [[0.5, 0.8], [0.6, 0.9]]})
+    >>> ax.lines[0].get_ydata()
+    array([0.55, 0.85])
+    """
+    ax, others = _axes(ax), itertools.cycle(_OTHERS)
+    for name, values in runs.items():
+        values = np.asarray(values, dtype=float)
+        if values.ndim != 2 or not values.size:
+            raise ValueError(f"the runs of {name!r} have shape {values.shape}; they must be a "
+                             "table (runs, steps)")
+        steps = np.arange(1, values.shape[1] + 1) if x is None else np.asarray(x)
+        line, = ax.plot(steps, values.mean(axis=0), label=name, **(_look(name) or next(others)))
+        if band:
+            ax.fill_between(steps, values.min(axis=0), values.max(axis=0), alpha=0.2,
+                            color=line.get_color(), linewidth=0)
+    ax.legend()
+    return ax
+
+
+@_in_style
+def plot_clouds(points: ArrayLike, labels: ArrayLike, *, classes: Sequence[int],
+                ax: Axes | None = None) -> Axes:
+    """Plot points of a plane, one mark per class, in units of the distance between the classes.
+
+    The unit of both axes is the mean distance between the centres of the classes, and the origin is
+    the mean of these centres. So clouds from different planes can be compared by eye, if their
+    axes have the same limits.
+
+    Args:
+        points: ``(N, 2)``.
+        labels: ``(N,)``, the class of each point.
+        classes: which of them to show, two to four.
+        ax: where to draw; ``None`` for a new figure.
+
+    Raises:
+        ValueError: shapes that do not fit, or a class without a point.
+
+    >>> ax = plot_clouds([[0, 0], [0, 2], [4, 0], [4, 2]], [0, 0, 1, 1], classes=[0, 1])
+    >>> ax.lines[1].get_xdata()
+    array([0.5, 0.5])
+    """
+    points, labels = np.asarray(points, dtype=float), np.asarray(labels)
+    if points.shape != (*labels.shape, 2) or not 2 <= len(classes) <= len(_OTHERS):
+        raise ValueError(f"points has shape {points.shape}, labels {labels.shape}, and there are "
+                         f"{len(classes)} classes; they must be (N, 2), (N,), and two to four")
+    if missing := [c for c in classes if c not in labels]:
+        raise ValueError(f"classes holds {missing[0]}, which no label is")
+    centres = np.array([points[labels == c].mean(axis=0) for c in classes])
+    unit = np.mean([np.linalg.norm(a - b) for a, b in itertools.combinations(centres, 2)])
+    points = (points - centres.mean(axis=0)) / unit
+    ax = _axes(ax)
+    for c, look in zip(classes, _OTHERS, strict=False):
+        cloud = points[labels == c]
+        ax.plot(cloud[:, 0], cloud[:, 1], **(look | dict(linestyle="none")), alpha=0.5,
+                markeredgecolor="white", label=f"class {c}")
+    ax.set(xlabel="first direction", ylabel="second direction", aspect="equal")
+    ax.legend()
+    return ax
+
+
+@_in_style
 def plot_pr_curve(y_true: ArrayLike, prob: ArrayLike | Sequence[ArrayLike], *,
                   sample_weight: ArrayLike | None = None, label: str | None = None,
                   threshold: float | None = 0.5, ax: Axes | None = None) -> Axes:
-    """Precision against recall over all thresholds; several runs give a mean and a band.
+    """Plot precision against recall over all thresholds; several runs give a mean and a band.
 
     Args:
         y_true: ``(N,)`` of 0 and 1.
-        prob: ``(N,)``, or a sequence of such, one a seed: drawn as the mean precision at each
-            recall with a band from the lowest to the highest.
-        sample_weight: ``(N,)``.
-        label: the name in the legend, which adds the average precision (mean and standard deviation
-            over seeds). A name that starts with a key of ``LOOK`` gets that look.
-        threshold: where each run's operating point is marked; ``None`` for nowhere.
+        prob: ``(N,)``, or a sequence of such arrays, one per seed. Several are shown as the mean
+            precision at each recall, with a band from the lowest to the highest.
+        sample_weight: ``(N,)``, ``>= 0``; ``None`` for equal weights.
+        label: the name in the legend, followed there by the average precision (mean and standard
+            deviation over seeds). A name that starts with a key of ``LOOK`` gets the colour and
+            dash of that key.
+        threshold: each run's precision and recall at this threshold are marked; ``None`` for no
+            mark.
+        ax: where to draw; ``None`` for a new figure.
 
     Raises:
         ValueError: ``y_true`` holds no positive.
     """
     y_true = np.asarray(y_true)
     if not y_true.any():
-        raise ValueError("y_true holds no positive; precision and recall need some")
+        raise ValueError("y_true holds no positive; precision and recall need at least one")
     runs = np.atleast_2d(np.asarray(prob) if hasattr(prob, "__array__")
                          else np.stack([np.asarray(p) for p in prob]))
     ax = _axes(ax)
@@ -356,9 +459,9 @@ def plot_pr_curve(y_true: ArrayLike, prob: ArrayLike | Sequence[ArrayLike], *,
         ax.fill_between(grid, np.min(curves, axis=0), np.max(curves, axis=0), alpha=0.2,
                         color=line.get_color(), linewidth=0)
     for run in runs if threshold is not None else []:
-        told = confusion_matrix(y_true, run >= threshold, labels=[0, 1],
-                                sample_weight=sample_weight)
-        (_, false_positive), (missed, hit) = told
+        counts = confusion_matrix(y_true, run >= threshold, labels=[0, 1],
+                                  sample_weight=sample_weight)
+        (_, false_positive), (missed, hit) = counts
         if hit:
             ax.plot(hit / (hit + missed), hit / (hit + false_positive), marker="o", markersize=7,
                     markeredgecolor="white", color=line.get_color(), linestyle="none", zorder=3)
@@ -371,37 +474,40 @@ def plot_pr_curve(y_true: ArrayLike, prob: ArrayLike | Sequence[ArrayLike], *,
 @_in_style
 def plot_reliability(y_true: ArrayLike, prob: ArrayLike | Sequence[ArrayLike], *, bins: int = 10,
                      label: str | None = None, ax: Axes | None = None) -> Axes:
-    """How often it happens against how probable it was said to be; several runs give a band.
+    """Plot how often something happens against its stated probability; several runs give a band.
 
-    Below the diagonal the model says more than it can keep (over-confident), above it less. The
-    area of a mark tells the share of the samples in its bin.
+    Below the diagonal the stated probabilities are too high (over-confident), and above it too low.
+    The area of a mark grows with the share of the samples in its bin.
 
     Args:
         y_true: ``(N,)``; 0 and 1, or class indices.
         prob: ``(N,)`` or ``(N, C)``, as :func:`course_utils.metrics.calibration_error` takes it; or
-            a sequence of such, one a seed: drawn as the frequency over all seeds, with a band from
-            the lowest to the highest.
-        bins: of equal width. A bin with less than one sample in a hundred is not drawn.
-        label: the name in the legend, which adds the expected calibration error in 15 bins (mean
-            and standard deviation over seeds). A name that starts with a key of ``LOOK`` gets that
-            look.
+            a sequence of such arrays, one per seed. Several are shown as the frequency over all
+            seeds, with a band from the lowest to the highest.
+        bins: the number of bins, of equal width, ``>= 1``. A bin with fewer than one sample in a
+            hundred is not shown.
+        label: the name in the legend, followed there by the expected calibration error in 15 bins
+            (mean and standard deviation over seeds). A name that starts with a key of ``LOOK`` gets
+            the colour and dash of that key.
+        ax: where to draw; ``None`` for a new figure.
     """
     runs = [prob] if isinstance(prob, (np.ndarray, Tensor)) or np.ndim(prob[0]) == 0 else list(prob)
-    share, stated, seen = np.stack([reliability(y_true, run, bins=bins) for run in runs], axis=1)
+    share, stated, observed = np.stack([reliability(y_true, run, bins=bins) for run in runs],
+                                       axis=1)
     errors = [calibration_error(y_true, run) for run in runs]
-    drawn = share.mean(axis=0) >= 0.01
-    share, stated, seen = share[:, drawn], stated[:, drawn], seen[:, drawn]
+    shown = share.mean(axis=0) >= 0.01
+    share, stated, observed = share[:, shown], stated[:, shown], observed[:, shown]
     weight = share.mean(axis=0)
-    mean_stated, mean_seen = (np.nansum(share * v, axis=0) / share.sum(axis=0)
-                              for v in (stated, seen))
+    mean_stated, mean_observed = (np.nansum(share * v, axis=0) / share.sum(axis=0)
+                                  for v in (stated, observed))
     ax = _axes(ax)
     spread = f" ± {np.std(errors, ddof=1):.3f}" if len(runs) > 1 else ""
     name = f"{label + ', ' if label else ''}ECE {np.mean(errors):.3f}{spread}"
-    line, = ax.plot(mean_stated, mean_seen, label=name, **_look(label or ""))
+    line, = ax.plot(mean_stated, mean_observed, label=name, **_look(label or ""))
     if len(runs) > 1:
-        ax.fill_between(mean_stated, np.nanmin(seen, axis=0), np.nanmax(seen, axis=0), alpha=0.2,
-                        color=line.get_color(), linewidth=0)
-    ax.scatter(mean_stated, mean_seen, s=20 + 300 * weight, color=line.get_color(),
+        ax.fill_between(mean_stated, np.nanmin(observed, axis=0), np.nanmax(observed, axis=0),
+                        alpha=0.2, color=line.get_color(), linewidth=0)
+    ax.scatter(mean_stated, mean_observed, s=20 + 300 * weight, color=line.get_color(),
                edgecolor="white", zorder=3)
     ax.axline((0, 0), slope=1, color="#999999", linewidth=1, linestyle="-", zorder=1)
     kind = "right answers" if np.ndim(runs[0]) == 2 else "positives"
@@ -415,25 +521,25 @@ def plot_reliability(y_true: ArrayLike, prob: ArrayLike | Sequence[ArrayLike], *
 def show_images(images: Sequence[Image.Image | Tensor] | Tensor, *,
                 titles: Sequence[str] | None = None, mean: Sequence[float] | None = None,
                 std: Sequence[float] | None = None, columns: int = 4) -> Figure:
-    """A grid of pictures, row by row; a normalisation of tensors is undone first.
+    """Show a grid of pictures, row by row, after undoing the normalisation of tensors.
 
     Args:
         images: PIL images, or tensors: ``(N, C, H, W)``, or a sequence of ``(C, H, W)``, with 1 or
-            3 channels, uint8 in 0..255 or floating in 0..1. What lies outside is clipped.
-        titles: one a picture.
-        mean, std: of the normalisation ``(x - mean) / std`` that the tensors went through, a value
-            a channel, such as ``backbone.mean`` and ``backbone.std``; PIL images were not
-            normalised and stay as they are.
+            3 channels, uint8 in 0..255 or floating point in 0..1. Values outside are clipped.
+        titles: one per picture.
+        mean, std: the values of the normalisation ``(x - mean) / std`` that the tensors went
+            through, one per channel, such as ``backbone.mean`` and ``backbone.std``. PIL images are
+            not normalised and are shown as they are.
         columns: pictures in a row, at least 1.
 
     Raises:
-        TypeError: ``images`` holds something else than pictures.
-        ValueError: no picture, another shape or a value that is not finite; ``titles`` of another
-            number; ``mean`` without ``std`` or of another length than the channels; ``columns``
-            smaller than 1.
+        TypeError: ``images`` holds something other than pictures.
+        ValueError: there is no picture, or one has another shape or a value that is not finite; the
+            number of ``titles`` is not that of the pictures; ``mean`` comes without ``std`` or not
+            with one value per channel; ``columns`` is smaller than 1.
     """
     if (mean is None) != (std is None):
-        raise ValueError("mean and std belong together; give both or none")
+        raise ValueError("mean and std belong together; give both or neither")
     if columns < 1:
         raise ValueError(f"columns is {columns}; a row needs at least 1 picture")
     if isinstance(images, (Image.Image, Tensor)) and getattr(images, "ndim", 0) != 4:
@@ -474,5 +580,6 @@ def _pixels(image: Image.Image | Tensor, mean: Sequence[float] | None,
                              f"{len(x)} channels")
         x = x * torch.tensor(std).view(-1, 1, 1) + torch.tensor(mean).view(-1, 1, 1)
     if not x.isfinite().all():
-        raise ValueError("images holds a value that is not finite; such a pixel cannot be shown")
+        raise ValueError("images holds a value that is not finite and cannot be shown; look for "
+                         "nan or inf in the pictures")
     return x.clamp(0, 1).movedim(0, -1).squeeze(-1).numpy()

@@ -139,6 +139,10 @@ def test_loss_curves_differ_in_colour_and_in_dash():
     assert len({to_rgb(line.get_color()) for line in lines}) == len(lines)
     assert len({str(line._dash_pattern) for line in lines}) == len(lines)
     assert to_rgb(lines[0].get_color()) == to_rgb(plots.LOOK["cross entropy"]["color"])
+    by_label = {line.get_label(): line for line in lines}
+    assert by_label["γ = 2"].get_color() == plots.LOOK["focal"]["color"]
+    grey = [np.dot(to_rgb(line.get_color()), (0.299, 0.587, 0.114)) for line in lines[1:]]
+    assert grey == sorted(grey, reverse=True)  # a larger gamma is darker
 
 
 def test_history_shows_the_losses_and_the_kept_epoch():
@@ -223,6 +227,39 @@ def test_reliability_of_classes_counts_right_answers():
 
 def draw_line(slope, ax):
     ax.plot([0, 1], [0, slope])
+
+
+def test_runs_are_shown_by_their_mean_and_range():
+    ax = plots.plot_runs({"focal": [[0.0, 2.0], [1.0, 4.0], [5.0, 3.0]]}, x=[10, 20])
+    line, = ax.lines
+    assert line.get_xydata().tolist() == [[10.0, 2.0], [20.0, 3.0]]
+    assert line.get_color() == plots.LOOK["focal"]["color"]
+    corners = ax.collections[0].get_paths()[0].vertices
+    assert {tuple(c) for c in corners} >= {(10, 0), (10, 5), (20, 2), (20, 4)}
+    assert not plots.plot_runs({"focal": [[1.0]]}, band=False).collections
+    with pytest.raises(ValueError, match=r"runs of 'focal' have shape \(2,\)"):
+        plots.plot_runs({"focal": [0.5, 0.6]})
+
+
+def test_what_is_no_loss_gets_no_colour_of_a_loss():
+    lines = plots.plot_runs({name: [[1.0]] for name in ["few", "focal", "many", "x", "y"]}).lines
+    mine = {line.get_color() for line in lines if line.get_label() != "focal"}
+    assert len(mine) == 4
+    assert not mine & {look["color"] for look in plots.LOOK.values()}
+
+
+def test_clouds_are_shown_in_units_of_the_distance_between_them():
+    points = np.array([[0.0, 0], [0, 2], [6, 0], [6, 2], [3, 9]])
+    labels = [1, 1, 8, 8, 9]
+    for scale in (1, 50):
+        ax = plots.plot_clouds(scale * points + 7, labels, classes=[8, 1])
+        eight, one = (line.get_xydata() for line in ax.lines)
+        np.testing.assert_allclose(eight, [[0.5, -1 / 6], [0.5, 1 / 6]], atol=1e-12)
+        np.testing.assert_allclose(one, [[-0.5, -1 / 6], [-0.5, 1 / 6]], atol=1e-12)
+    with pytest.raises(ValueError, match="classes holds 3, which no label is"):
+        plots.plot_clouds(points, labels, classes=[1, 3])
+    with pytest.raises(ValueError, match=r"points has shape \(5, 1\)"):
+        plots.plot_clouds(points[:, :1], labels, classes=[1, 8])
 
 
 def test_explore_gives_a_live_slider_and_a_still_picture(monkeypatch):

@@ -1,10 +1,11 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # # 00. Start here: what should a classifier believe?
 #
-# A bank's model looks at a card payment and says "0.31". Is that a probability of fraud? Is it a
-# reason to raise an alarm? The answer depends on the *loss* that the model was trained with, and
-# often more on the loss than on the network. This course is about that dependence. Its first
-# page asks three questions:
+# A *classifier* is a model that says which class something belongs to, and how probable that is.
+# A bank's classifier looks at a card payment and says "0.31" for fraud. Does this mean that
+# three in ten such payments are frauds? Is it a reason to raise an alarm? The answer depends on
+# the *loss*, the number that was made small while the model was trained. This course is about
+# that dependence. Its first page asks three questions:
 #
 # 1. Does everything work on this machine, and are the data real?
 # 2. Ten payments look exactly alike, and one of them is a fraud. What *should* a model say?
@@ -12,16 +13,16 @@
 #
 # | section | minutes | you will be able to |
 # |---|---|---|
-# | [1. How to work with these notebooks](#1.-How-to-work-with-these-notebooks) | 2 | run a cell, and use a *Predict* box |
+# | [1. How to work with these notebooks](#1.-How-to-work-with-these-notebooks) | 3 | run a cell, and use a *Predict* box |
 # | [2. The machine and the data](#2.-The-machine-and-the-data) | 4 | see what runs here, and whether the rows are real |
-# | [3. Ten payments that look alike](#3.-Ten-payments-that-look-alike) | 8 | find the answer that a loss rewards most |
-# | [4. The belief map](#4.-The-belief-map) | 8 | read what a loss makes an ideal model believe |
-# | [5. What would you do with it?](#5.-What-would-you-do-with-it?) | 4 | say when a changed number changes a decision |
+# | [3. Ten payments that look alike](#3.-Ten-payments-that-look-alike) | 9 | find the answer that a loss rewards most |
+# | [4. The belief map](#4.-The-belief-map) | 12 | read what a loss makes an ideal model believe |
+# | [5. What would you do with it?](#5.-What-would-you-do-with-it?) | 5 | say when a changed number changes a decision |
 # | [6. Exercises](#6.-Exercises) | 4 | check your own understanding |
 #
-# Together that is half a lesson. You **need** a little Python, and no knowledge of losses. The
-# **data** are the credit-card fraud table, or a synthetic twin where the real rows cannot be
-# had. The page runs in about ten seconds.
+# Together that is about 35 minutes. You **need** a little Python, and no knowledge of losses.
+# The **data** are a table of credit-card payments, or a synthetic stand-in where the real one is
+# not available. The page runs in about ten seconds.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1. How to work with these notebooks
@@ -77,21 +78,27 @@ from course_utils.data import load_creditcard
 from course_utils.exercises import start_here as ex
 
 plt.style.use(plots.STYLE)
+torch.set_default_dtype(torch.float64)  # compute with 16 digits
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2. The machine and the data
 #
-# The next cell lists the versions that are at work here. If something fails later on, this list
-# is what to send along with your question.
+# The next cell lists the versions in use here. If something fails later on, send this list along
+# with your question.
 
 # %%
 print(runtime.report())
 
 # %% [markdown]
-# The course's examples come from a table of credit-card payments. Its loader takes the real rows
-# if it can find or download them, and otherwise makes a synthetic stand-in. It always says which
-# of the two you got, in a line that begins with `Data:`. Look for that line before you believe a
-# number below it.
+# The course's main example is a table of credit-card payments, most of them normal and a few of
+# them frauds.
+#
+# > **Predict.** How rare are frauds in such a table: about one in 10, one in 100, or one in 600?
+
+# %% [markdown]
+# The loader takes the real rows if it can find or download them. Otherwise it makes a synthetic
+# table of the same size, with the same share of frauds. It always says which of the two you got,
+# in a line that begins with `Data:`. Look for that line before you believe a number below it.
 
 # %%
 data = load_creditcard()
@@ -102,46 +109,53 @@ columns = ["Time", "V1", "V2", "Amount", "Class"]
 data.frame[columns].head(3).round(2)
 
 # %% [markdown]
-# Each row is one payment. The columns `V1`, `V2` and so on are anonymous measurements of it, and
-# `Class` is 1 for a fraud and 0 for a normal payment.
-#
-# > **Predict.** How rare are frauds in such a table: about one in 10, one in 100, or one in 600?
+# Each row is a payment. The columns `V1`, `V2` and so on are anonymous measurements of it, and
+# `Class` is 1 for a fraud and 0 for a normal payment. We count:
 
 # %%
 is_fraud = data.frame["Class"] == 1
-payments = data.weight.sum()        # how many payments the rows stand for
 frauds = data.weight[is_fraud].sum()
+payments = data.weight.sum()
 print(f"{frauds:,.0f} frauds among {payments:,.0f} payments: {frauds / payments:.2%}")
 
 # %% [markdown]
-# Fewer than two payments in a thousand are frauds, about one in 600. A model that always answers
-# "normal" is right in 99.8 % of the cases, and it is useless. Keep this in mind whenever
-# somebody reports an accuracy.
+# (We add up `data.weight` because some files hold only a sample of the table, and a row then
+# stands for several payments. Here each weight is 1.) Fewer than two payments in a thousand are
+# frauds, about one in 600. A model that always answers "normal" is right 99.8 % of the time, and
+# useless. Remember this when somebody reports an *accuracy*, the share of right answers.
+#
+# On this page we need no more of the data than their rarity. They return in notebooks 04 and 07.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3. Ten payments that look alike
 #
 # Imagine ten payments that agree in every column we have. One of them is a fraud, the other nine
-# are normal. No model can tell them apart, however large it is, because it sees ten times the
-# same row. So it has to give all ten the same answer: one number $p$, its *probability* of
-# fraud.
+# are normal. No model can tell them apart, however large it is, because it sees the same row ten
+# times. So it has to give all ten the same answer: one number $p$, its *probability* of fraud.
 #
 # > **Predict.** Which number would you want the model to say: 0, 0.1, 0.5, or another one?
 
 # %% [markdown]
-# Training does not ask what we want. It looks for the answer that makes a certain number small,
-# the *loss*. The most common loss is called *cross entropy*. It charges $-\ln p$ for a payment
-# that is a fraud, and $-\ln(1 - p)$ for one that is normal: little if the model gave a high
-# probability to what is true, and much if it gave a low one. ($\ln$ is the natural logarithm.)
+# There is something to be said for 0, which is right nine times out of ten, and for 0.1, which
+# says how often such a payment is a fraud. But training does not ask what we want. It looks for
+# the answer that makes the loss small. The most common loss is called *cross entropy*. For a
+# fraud it charges $-\ln p$, which is small if $p$ is close to 1 and large if $p$ is close to 0.
+# For a normal payment it charges $-\ln(1 - p)$, which is the other way round. ($\ln$ is the
+# natural logarithm.)
+#
+# With $y = 1$ for a fraud and $y = 0$ for a normal payment, both charges fit into one formula,
+#
+# $$-y \ln p - (1 - y) \ln(1 - p),$$
+#
+# because one of the two terms is always multiplied by 0.
 
 # %%
 def cross_entropy(p, y):
-    if y == 1:
-        return -torch.log(p)
-    return -torch.log(1 - p)
+    return -y * torch.log(p) - (1 - y) * torch.log(1 - p)
 
 # %% [markdown]
-# For our ten payments the mean loss is one part fraud and nine parts normal. We try six answers:
+# One of our ten payments is a fraud, so the mean charge is 0.1 times the charge for a fraud plus
+# 0.9 times the charge for a normal payment. We try six answers:
 
 # %%
 p = torch.tensor([0.01, 0.05, 0.1, 0.2, 0.5, 0.9])
@@ -149,16 +163,15 @@ p = torch.tensor([0.01, 0.05, 0.1, 0.2, 0.5, 0.9])
 
 # %% [markdown]
 # Of these six, the third is the smallest. It belongs to $p = 0.1$, the true share of frauds. We
-# tried only six answers, though, so let us try a thousand and draw the curve. Beside it we draw
-# a second loss that is popular for rare classes. *Focal loss* multiplies each charge by the
-# square of the probability that is still missing: $(1 - p)^2$ for a fraud and $p^2$ for a normal
-# payment.
+# tried only six answers, though, so let us try a thousand and draw the curve.
+#
+# Beside it we draw a second loss, which is popular for rare classes. *Focal loss* multiplies
+# each charge by a factor that is small when the answer is nearly right: the square of the
+# distance between the answer and the truth, $(y - p)^2$.
 
 # %%
 def focal(p, y):
-    if y == 1:
-        return (1 - p) ** 2 * cross_entropy(p, 1)
-    return p ** 2 * cross_entropy(p, 0)
+    return (y - p) ** 2 * cross_entropy(p, y)
 
 # %% [markdown]
 # > **Predict.** Where will the lowest point of focal loss be: at 0.1 as well, below it, or above
@@ -170,33 +183,34 @@ fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.8))
 for ax, loss, name in [(axes[0], cross_entropy, "cross entropy"), (axes[1], focal, "focal")]:
     mean_loss = 0.1 * loss(p, 1) + 0.9 * loss(p, 0)
     lowest = mean_loss.argmin()
-    ax.plot(p, mean_loss, **plots.LOOK[name])
+    ax.plot(p, mean_loss, **plots.LOOK[name])  # each loss keeps its colour in the whole course
     ax.plot(p[lowest], mean_loss[lowest], "o", color="black")
-    ax.set(xlabel="the answer p", ylabel="mean loss", title=f"{name}: lowest at {p[lowest]:.2f}")
-    ax.set_ylim(0, 1.5 * mean_loss[-1])
+    ax.set(xlabel="the answer p", ylabel="mean loss", ylim=(0, None))
+    ax.set_title(f"{name}: lowest at {p[lowest]:.2f}")
 plots.show(fig, "Mean loss of ten look-alike payments, one of them a fraud, against the answer p that "
-                "all ten get. A dot marks the lowest point of each curve.")
+                "all ten get; each panel has its own vertical scale. A dot marks the lowest point.")
 
 # %% [markdown]
 # Cross entropy is lowest at the true share, 0.10. Focal loss is lowest at 0.31, three times as
 # high. Both are well-known losses, and neither is broken. They reward *different answers to the
 # same question*.
 #
-# So the "0.31" of the bank's model can mean two things. If it was trained with cross entropy, it
-# means that three in ten such payments are frauds. If it was trained with focal loss, one in ten
-# is.
+# So the "0.31" of the bank's model can mean two things. If the model was trained with cross
+# entropy, and has learned all there is to learn, three in ten such payments are frauds. If it
+# was trained with focal loss, it is one in ten.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4. The belief map
 #
-# What we did for one share of frauds can be done for every share. Call the true share among
-# look-alikes $\eta$ (the Greek letter "eta"). For each $\eta$, a loss has one answer that it
+# What we did for one share of frauds can be done for every share. Seen from a single payment,
+# the share of frauds among its look-alikes is its *true probability* of being a fraud. We call
+# it $\eta$ (the Greek letter "eta"). For each $\eta$ we look for the answer that the loss
 # rewards most. We call this answer the *belief*, and write it $p^*(\eta)$:
 #
 # $$p^*(\eta) = \text{the } p \text{ that minimises } \; \eta\, L(p, 1) + (1 - \eta)\, L(p, 0).$$
 #
-# The code is the same three steps as before: try many answers, compute the mean loss of each,
-# and take the best.
+# In this formula, $L(p, y)$ is the loss. The code takes the same three steps as before: try many
+# answers, compute the mean loss of each, and take the best.
 
 # %%
 def belief(loss, eta):
@@ -206,75 +220,67 @@ def belief(loss, eta):
 
 # %% tags=["nbval-check-output"]
 for eta in [0.01, 0.1, 0.5, 0.9]:
-    print(f"true share {eta:<4}  cross entropy says {belief(cross_entropy, eta):.2f}, "
+    print(f"true probability {eta:<4}  cross entropy says {belief(cross_entropy, eta):.2f}, "
           f"focal loss says {belief(focal, eta):.2f}")
 
 # %% [markdown]
-# This little function is the most important tool of the course. It describes an *ideal* model,
-# one that is flexible enough and trained to the end. A real network may fall short of it, but
-# this is the point it is heading for.
+# This little function is the most important tool of the course. It describes an *ideal* model:
+# one that is flexible enough, sees endless data, and is trained to the end. A real network falls
+# short of it, but this is the point it is heading for.
 #
-# The package holds a finer version under the same name, which we import from here on. It differs
-# in one respect. A network's last layer gives a number $z$ that can be anything from minus to
-# plus infinity, called a *logit*, and PyTorch's losses take this logit instead of $p$. The two
-# are related by the *sigmoid*, $p = 1/(1 + e^{-z})$, so that $z = 0$ means $p = 0.5$.
+# Now three more losses that people use in place of cross entropy. The first counts each fraud
+# ten times. The second, *label smoothing*, is cross entropy with softer targets: it replaces
+# $y = 1$ by 0.95 and $y = 0$ by 0.05, so that 0.1 of certainty is gone. The third is simply the
+# distance between the answer and the truth.
 
 # %%
-from course_utils.metrics import belief
+def weighted(p, y):
+    return (1 + 9 * y) * cross_entropy(p, y)   # a factor of 10 if y is 1, and of 1 if y is 0
+
+def smoothing(p, y):
+    return cross_entropy(p, 0.05 + 0.9 * y)
+
+def absolute_error(p, y):
+    return (y - p).abs()
 
 # %% [markdown]
-# Now five losses, as functions of the logit. The first is PyTorch's own cross entropy for two
-# classes. (With `reduction="none"` it returns one value per payment instead of their mean.) The
-# other four are popular changes to it:
-
-# %%
-def cross_entropy(logit, y):
-    return F.binary_cross_entropy_with_logits(logit, y, reduction="none")
-
-def weighted(logit, y):                       # a fraud counts ten times
-    return (1 + 9 * y) * cross_entropy(logit, y)
-
-def focal(logit, y):                          # the square of the missing probability
-    return (y - torch.sigmoid(logit)) ** 2 * cross_entropy(logit, y)
-
-# %%
-def smoothed(logit, y):                       # targets 0.05 and 0.95 in place of 0 and 1
-    return cross_entropy(logit, 0.05 + 0.9 * y)
-
-def absolute_error(logit, y):                 # the distance from the truth
-    return (y - torch.sigmoid(logit)).abs()
-
-# %% [markdown]
-# > **Predict.** Take $\eta = 0.1$ once more. Which of the three new ones will say more than 0.1,
-# > and which will say less?
+# > **Predict.** Take $\eta = 0.1$ once more. Which of these three losses give an answer above
+# > 0.1, and which give one below?
 
 # %% tags=["nbval-check-output"]
-losses = {"cross entropy": cross_entropy, "weighted, frauds x 10": weighted,
-          "focal, gamma 2": focal, "smoothing 0.1": smoothed, "absolute error": absolute_error}
+losses = {"cross entropy": cross_entropy, "weighted": weighted, "focal": focal,
+          "smoothing": smoothing, "absolute error": absolute_error}
 for name, loss in losses.items():
-    print(f"{name:<22} {belief(loss, 0.1):.2f}")
+    print(f"{name:<15} {belief(loss, 0.1):.2f}")
 
 # %% [markdown]
-# The weight lifts the answer above one half, and smoothing lifts it a little. The absolute error
-# says 0: nine of ten payments are normal, and it pays to be exactly right about those nine.
+# The weight raises the answer above one half, and smoothing raises it a little. The absolute
+# error gives the smallest answer that we tried, practically 0: nine in ten payments are normal,
+# and it pays to be exactly right about those nine.
 #
 # > **Predict.** Now let $\eta$ run from 0 to 1. Which of the five curves is a straight line from
-# > corner to corner? Which one jumps? Which ones pass through the middle of the figure, (0.5,
-# > 0.5)?
+# > corner to corner? Which one jumps? Which one is *not* at one half when $\eta$ is one half?
 
 # %%
-ax = plots.plot_belief_map(losses, mark=0.1)
-ax.figure.set_size_inches(7.5, 5.4)
-plots.show(ax, "The belief map: what an ideal model answers, against the true probability, for five "
-               "losses. The thin vertical line stands at a true probability of 0.1, and the legend "
-               "gives the five answers there.")
+etas = torch.linspace(0, 1, 501)
+fig, ax = plt.subplots(figsize=(7.5, 5.4))
+for name, loss in losses.items():
+    answers = [belief(loss, eta) for eta in etas]
+    ax.plot(etas, answers, label=f"{name}: {belief(loss, 0.1):.2f}", **plots.LOOK[name])
+ax.axvline(0.1, color="#555555", linewidth=1.2, linestyle="-", zorder=1)
+ax.set(xlabel=r"true probability $\eta$", ylabel=r"belief $p^*(\eta)$", xlim=(0, 1), ylim=(-0.02, 1.02))
+ax.legend(title=r"belief at $\eta$ = 0.1", alignment="left", loc="lower right")
+plots.show(fig, "The belief map: what an ideal model answers, against the true probability, for five "
+                "losses. The thin vertical line stands at a true probability of 0.1, and the legend "
+                "gives the five answers there.")
 
 # %% [markdown]
-# Cross entropy is the straight line: whatever the truth is, its belief is the truth. A loss with
-# this property is called *strictly proper*, and [notebook 01](01_cross_entropy.ipynb) shows why
-# cross entropy has it. The absolute error jumps from 0 to 1. Focal loss and smoothing bend the
-# line towards one half, from both sides, and pass through the middle. The weight lifts it
-# everywhere.
+# Cross entropy is the straight line from corner to corner: whatever the true probability is, the
+# belief equals it. A loss with this property is called *strictly proper*, and [notebook
+# 01](01_cross_entropy.ipynb) shows why cross entropy has it. Smoothing is a straight line as
+# well, but a flatter one. Focal loss bends towards one half from both sides. The absolute error
+# jumps from 0 to 1. All four pass one half where the truth does. Only the weighted loss is
+# elsewhere at that point, because it lies above the diagonal from end to end.
 #
 # We call this figure the *belief map*. Wherever a curve leaves the diagonal, the model's
 # "probability" is no longer a frequency: it does not say how often such payments are frauds.
@@ -282,46 +288,73 @@ plots.show(ax, "The belief map: what an ideal model answers, against the true pr
 
 # %% [markdown]
 # > **Predict.** A weight of 10 turned 0.1 into 0.53. Which weight would turn it into exactly one
-# > half: 5, 9, or 11? Then move the slider until it does.
+# > half: 5, 9, or 11? Then look at the figure, and where a kernel runs, move the slider.
 
 # %%
 def draw_weight(weight, ax):
-    def weighted(logit, y):
-        return (1 + (weight - 1) * y) * cross_entropy(logit, y)
-    return plots.plot_belief_map({"cross entropy": cross_entropy, "weighted": weighted},
-                                 mark=0.1, ax=ax)
+    def weighted(p, y):
+        return (1 + (weight - 1) * y) * cross_entropy(p, y)
 
-plots.explore(draw_weight, "Belief against the true probability for cross entropy without and with "
-                           "a weight on frauds. The legend gives both beliefs at 0.1.",
-              weight=(3.0, 1.0, 19.0, 1.0), stills=(3, 9, 19))
+    ax.plot(etas, etas, label="cross entropy", **plots.LOOK["cross entropy"])
+    ax.plot(etas, [belief(weighted, eta) for eta in etas], **plots.LOOK["weighted"],
+            label=f"weight {weight:g}: {belief(weighted, 0.1):.2f} at 0.1")
+    ax.plot(0.1, belief(weighted, 0.1), "o", color="black")
+    ax.set(xlabel="true probability", ylabel="belief", xlim=(0, 1), ylim=(0, 1))
+    ax.legend(loc="lower right")
+
+plots.explore(draw_weight, "Belief against the true probability, for cross entropy without and with a "
+                           "weight on frauds. A dot marks the weighted belief at 0.1; its height is "
+                           "in the legend.", weight=(5.0, 1.0, 19.0, 1.0), stills=(5, 9, 11))
 
 # %% [markdown]
 # It takes a weight of 9. Then the one fraud counts exactly as much as the nine normal payments
 # beside it.
+#
+# The course's package holds a finer and faster `belief`, which we will use from the next page
+# on. It works on PyTorch's own losses. Most of these take, instead of $p$, a number that can be
+# anything from minus to plus infinity, called a *logit*. The next page explains why. The answer
+# is the same:
+
+# %%
+from course_utils import metrics
+
+def cross_entropy_of_pytorch(logit, y):
+    return F.binary_cross_entropy_with_logits(logit, y, reduction="none")
+
+metrics.belief(cross_entropy_of_pytorch, 0.1)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 5. What would you do with it?
 #
 # A number alone does nothing. Suppose the bank raises an alarm wherever the model's answer is at
-# least 0.5. A loss changes the alarms only if it moves an answer from one side of 0.5 to the
-# other.
+# least 0.5. This limit is called the *threshold*. Two losses lead to different alarms only if
+# they put an answer on different sides of the threshold.
 #
 # > **Predict.** With cross entropy, an ideal model raises an alarm where the true probability is
-# > 0.5 or more. For which of the other four losses does it begin earlier, at a smaller true
-# > probability?
+# > 0.5 or more. With focal loss and a threshold of 0.5, does the alarm begin earlier, at the
+# > same true probability, or later? And with a threshold of 0.3?
 
 # %% tags=["nbval-check-output"]
-eta = torch.linspace(0, 1, 1001)
+def alarm_from(loss, threshold):
+    for eta in etas:  # from small to large
+        if belief(loss, eta) >= threshold:
+            return eta.item()
+
 for name, loss in losses.items():
-    alarm = belief(loss, eta) >= 0.5 - 1e-5   # belief is exact to about 1e-6
-    print(f"{name:<22} alarm from a true probability of {eta[alarm].min():.2f} on")
+    print(f"{name:<15} threshold 0.5: alarm from {alarm_from(loss, 0.5):.2f} on,   "
+          f"threshold 0.3: from {alarm_from(loss, 0.3):.2f} on")
 
 # %% [markdown]
-# Only the weight makes a difference: with it, an alarm is raised as soon as one payment in
-# eleven is a fraud. Focal loss and smoothing change the *numbers*, but the place where they
-# cross one half stays the same, and so do the alarms of an ideal model.
+# At a threshold of 0.5 the alarms with focal loss begin where they begin with cross entropy. The
+# same holds for smoothing and for the absolute error: these losses change the *numbers*, but not
+# the place where they cross one half. Only the weight makes a difference. With it, an alarm is
+# raised from 0.09 on, where about one payment in eleven is a fraud.
 #
-# This is worth remembering, because you will see figures in which focal loss finds many more
+# At a threshold of 0.3 it is different. There focal loss raises an alarm from 0.09 on, too,
+# because its belief lies far above the truth on this side. So a threshold that was chosen for
+# one loss means something else for another.
+#
+# Remember the first result, because you will see figures in which focal loss finds many more
 # frauds than cross entropy at a threshold of 0.5. In [notebook
 # 07](07_credit_card_imbalance.ipynb) we will see it happen with our own networks, and find out
 # what the reason is.
@@ -329,7 +362,7 @@ for name, loss in losses.items():
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6. Exercises
 #
-# Replace the `...` by your answer and run the cell. `check` answers *not attempted*, *not yet*
+# Replace the `...` with your answer and run the cell. `check` answers *not attempted*, *not yet*
 # with a reason, or *correct*.
 #
 # **Exercise 0.1, predict a number.** Among certain look-alikes *one in five* is a fraud. What
@@ -341,7 +374,7 @@ belief_one_in_five = ...
 ex.q1.check(belief_one_in_five)
 
 # %% [markdown]
-# Are you stuck? Each call of `hint` gives one more hint, and `solution` shows the answer.
+# Stuck? Each call of `hint` gives you another hint, and `solution` shows the answer.
 
 # %%
 ex.q1.hint()
@@ -360,11 +393,11 @@ ex.q2.check(share_of_frauds)
 # ## What to remember
 #
 # - Look-alikes have to share one answer, and the loss decides which answer is best.
-# - The belief $p^*(\eta)$ is that best answer. It takes four lines to compute for any loss.
-# - The belief of cross entropy is the truth. Weights, focal loss and smoothing move it, so their
-#   outputs are not frequencies.
-# - A loss changes an ideal model's decisions only where its belief crosses the threshold
-#   elsewhere.
+# - The belief $p^*(\eta)$ is that best answer. For a loss of two classes, four lines compute it.
+# - The belief of cross entropy is the true probability. Weights, focal loss and smoothing move
+#   it, so their outputs are not frequencies.
+# - Two losses decide differently only where their beliefs lie on different sides of the
+#   threshold.
 #
 # **Next.** Cross entropy rewards the truth. Where does its formula come from, how does a network
 # learn with it, and how do people break it? Go on with
