@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from .training import History
 
 __all__ = ["LOOK", "STYLE", "explore", "plot_belief_map", "plot_clouds", "plot_confusion_matrix",
-           "plot_history", "plot_loss_curves", "plot_pr_curve", "plot_reliability", "plot_runs",
-           "show", "show_images"]
+           "plot_gains", "plot_history", "plot_loss_curves", "plot_pr_curve", "plot_reliability",
+           "plot_runs", "show", "show_images"]
 
 #: The course's style. The functions below use it; a notebook calls plt.style.use(plots.STYLE).
 STYLE = Path(__file__).with_name("course.mplstyle")
@@ -415,6 +415,33 @@ def plot_clouds(points: ArrayLike, labels: ArrayLike, *, classes: Sequence[int],
                 markeredgecolor="white", label=f"class {c}")
     ax.set(xlabel="first direction", ylabel="second direction", aspect="equal")
     ax.legend()
+    return ax
+
+
+@_in_style
+def plot_gains(gains: Mapping[str, tuple[ArrayLike, float]], *, ax: Axes | None = None) -> Axes:
+    """Plot paired gains, one row for each comparison, from top to bottom.
+
+    Grey dots are the pairs, a diamond is their mean, and a bar reaches two standard errors to each
+    side of it.
+
+    Args:
+        gains: name to the gains ``(pairs,)`` and the standard error of their mean, as
+            :func:`course_utils.metrics.paired_gain` returns them.
+        ax: where to draw; ``None`` for a new figure.
+
+    Raises:
+        ValueError: there is nothing to draw.
+    """
+    if not gains:
+        raise ValueError("gains is empty; give at least one comparison")
+    ax = _axes(ax)
+    for row, (pairs, error) in enumerate(gains.values()):
+        ax.plot(pairs, [row] * len(np.asarray(pairs)), "o", color="#999999")
+        ax.errorbar(np.mean(pairs), row, xerr=2 * error, fmt="D", color="black", capsize=5)
+    ax.axvline(0, color="black", linewidth=1, linestyle="-", zorder=1)
+    ax.set(xlabel="gain", yticks=range(len(gains)), yticklabels=list(gains))
+    ax.set_ylim(len(gains) - 0.5, -0.5)
     return ax
 
 

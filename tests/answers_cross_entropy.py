@@ -49,9 +49,9 @@ def sorted_targets(logits, target):
 
 
 DIFFERENTLY = {
-    "q1": [log_softmax_by_hand, log_softmax_in_a_loop, log_softmax_of_numpy,
+    "q2": [log_softmax_by_hand, log_softmax_in_a_loop, log_softmax_of_numpy,
            lambda z: F.log_softmax(z, 1)],
-    "q2": [1.386, torch.tensor(1.386), -math.log(0.25)],
+    "q1": [1.386, torch.tensor(1.386), -math.log(0.25)],
     "q3": ["Softmax twice ", "SOFTMAX TWICE"],
     "q4": [gradient_by_autograd, gradient_by_index],
     "q5": [19, 0.95 / 0.05, torch.tensor(19)],
@@ -62,9 +62,9 @@ DIFFERENTLY = {
 }
 
 WRONG = {
-    "q1": [(lambda z: z - z.max(), ""), (lambda z: z - z.max(1, keepdim=True).values, ""),
+    "q2": [(lambda z: z - z.max(), ""), (lambda z: z - z.max(1, keepdim=True).values, ""),
            (lambda z: torch.log(torch.softmax(z, 1).clamp(min=1e-12)), "")],
-    "q2": [(1.4, "not the number")],
+    "q1": [(1.4, "not the number")],
     "q4": [(one_hot_without_classes, ""), (always_three_classes, ""), (sorted_targets, "")],
     "q5": [(18.9, ""), (21, "")],
     "q6": [(lambda p, w: p / (p + w**2 * (1 - p)), ""), (lambda p, w: torch.logit(p), "")],

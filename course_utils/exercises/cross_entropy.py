@@ -13,7 +13,30 @@ _huge = torch.tensor([[1000.0, 0.0, -1000.0], [-2000.0, -2000.0, -2001.0]])
 _square = torch.tensor([[1.0, 2.0, 3.0], [0.5, -1.0, 0.0], [4.0, 0.0, -2.0]])
 _mixed = torch.tensor([[1000.0, 0.0, 1.0, 2.0, -3.0], [-1.0, 0.5, 0.0, -0.5, 1.0]])
 
-q1 = Function(
+q1 = Number(
+    hints=["Whichever class is the true one, it was given the probability 1/4.",
+           "The surprise is -ln p.",
+           "-ln(1/4) is ln 4, and math.log is the natural logarithm."],
+    answer="surprise_of_four = math.log(4)",
+    why="-ln(1/4) = ln 4 = 1.386 nats, whatever the true classes are.",
+    value=math.log(4),
+    within=0.003,
+    mistakes={
+        math.log10(4): "that is base 10; nats use the natural logarithm",
+        2.0: "that is in bits (base 2); what is it in nats?",
+        -math.log(4): "the sign: a surprise is never negative",
+        math.log(2): "that is the first loss for two classes; here there are four",
+        math.log(4 / 3): "that is the surprise of the event that the true class is another one",
+        math.log(4) / 4: "that is the surprise times its probability; the loss is the surprise "
+                         "itself",
+        4 * math.log(4): "that adds up the surprises of all four classes; only the true one counts",
+        4.0: "that is the number of classes; take its logarithm",
+        0.75: "1 - p is a kind of error, but not the surprise -ln p",
+        0.25: "that is p itself; the surprise is -ln p",
+    },
+)
+
+q2 = Function(
     hints=["ln p is the logit minus the log-sum-exp of its row (section 1).",
            "torch.logsumexp takes dim=1 to sum over the classes. Which shape does it return, and "
            "which shape do you need to subtract it from every column?",
@@ -52,29 +75,6 @@ def log_softmax(logits):
         ("this logarithm has base 2; the course uses the natural one",
          lambda z: F.log_softmax(z, dim=1) / math.log(2)),
     ],
-)
-
-q2 = Number(
-    hints=["Whichever class is the true one, it was given the probability 1/4.",
-           "Cross entropy is the surprise of the true class, -ln p.",
-           "-ln(1/4) is ln 4, and math.log is the natural logarithm."],
-    answer="first_loss_of_four = math.log(4)",
-    why="-ln(1/4) = ln 4 = 1.386 nats, whatever the true classes are.",
-    value=math.log(4),
-    within=0.003,
-    mistakes={
-        math.log10(4): "that is base 10; nats use the natural logarithm",
-        2.0: "that is in bits (base 2); what is it in nats?",
-        -math.log(4): "the sign: a surprise is never negative",
-        math.log(2): "that is the first loss for two classes; here there are four",
-        math.log(4 / 3): "that is the surprise of the event that the true class is another one",
-        math.log(4) / 4: "that is the surprise times its probability; the loss is the surprise "
-                         "itself",
-        4 * math.log(4): "that adds up the surprises of all four classes; only the true one counts",
-        4.0: "that is the number of classes; take its logarithm",
-        0.75: "1 - p is a kind of error, but not the surprise -ln p",
-        0.25: "that is p itself; the surprise is -ln p",
-    },
 )
 
 q3 = Choice(
@@ -213,9 +213,9 @@ q7 = Choice(
         "error of notebook 00, which is not proper.",
     right="0",
     replies={
-        "0.3": "that would be a strictly proper loss; compute the mean loss for p = 0.3 and for p = 0",
+        "0.3": "that would be a proper loss; compute the mean loss for p = 0.3 and for p = 0",
         "1": "at p = 1 the mean loss is 0.7; compare it with the other end",
-        "0.5": "nothing special happens at one half; compare the mean loss there with that at p = 0",
+        "0.5": "nothing special happens at one half; compare the mean loss there and at p = 0",
         "0.7": "0.7 is the share of the negatives; compute the mean loss for an answer of 0.7",
     },
 )
