@@ -1,13 +1,14 @@
-"""How well the ways of notebook 06 do on the real photos, and how long they take.
+"""How well the methods of notebook 06 do on the real photos, and how long they take.
 
 Run it with ``COURSE_DATA=folder python start.py bench ants_bees``, where the folder holds
-``hymenoptera_data.zip``; without it the photos are downloaded, and where that fails there is
-nothing to measure. About a quarter of an hour on two cores. The table goes to
-``data/ants_bees_results.csv``, which notebook 06 shows; other photos than the published ones are
-measured, but not stored. The recipe was chosen by cross-validation among the training photos; those
-for validation had been seen with two earlier ones. Seeds are the initial weights and the order and
-augmentation of the photos. At the end post A's own configuration (ResNet-18, batch 4, untrained
-weights, since only seconds matter), by ``fit`` and by a plain loop.
+``hymenoptera_data.zip``. Without ``COURSE_DATA`` the photos are downloaded, and if that fails there
+is nothing to measure. It takes about a quarter of an hour on two cores. The table is written to
+``data/ants_bees_results.csv``, which notebook 06 shows; results for photos other than the published
+ones are printed but not stored. The recipe was chosen by cross-validation among the training
+photos; two earlier recipes had already been measured on the validation photos. A seed decides the
+initial weights and the order and augmentation of the photos. At the end, ``fit`` and a plain loop
+are timed in post A's own configuration (ResNet-18, batches of 4, untrained weights, since only the
+seconds matter here).
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from course_utils.training import TensorLoader, evaluate, fit
 
 RESULTS = ROOT / "data" / "ants_bees_results.csv"
 SEEDS = range(3)
-PIECE, SMALLEST = 160, 0.35  # pixels of a training piece, the least share of the picture's area
+PIECE, SMALLEST = 160, 0.35  # pixels of a training crop, its smallest share of the picture's area
 
 
 def view(net: Backbone, *steps: v2.Transform) -> v2.Compose:
@@ -61,7 +62,7 @@ def train_head(part: FeatureSet, seed: int) -> nn.Linear:
 
 
 def keep_statistics(model: nn.Module) -> None:
-    """Hold the BatchNorm layers of ``model`` in evaluation mode, whatever ``train`` says."""
+    """Keep the BatchNorm layers of ``model`` in evaluation mode, even when ``train`` is called."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()
@@ -69,14 +70,14 @@ def keep_statistics(model: nn.Module) -> None:
 
 
 def quick_statistics(model: nn.Module) -> None:
-    """Let the running means of BatchNorm follow within a few dozen steps, as PyTorch's default."""
+    """Let BatchNorm's running averages adapt within a few dozen steps, PyTorch's default speed."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 0.1
 
 
 def tune(net: Backbone, photos: AntsBees, seed: int, *, epochs: int = 4, lr: float = 5e-5) -> None:
-    """Train all layers; the head ten times faster than the rest."""
+    """Train all layers, the head with ten times the learning rate of the rest."""
     torch.manual_seed(seed)
     loader = DataLoader(photos.train.dataset(piece(net)), batch_size=16, shuffle=True)
     body = [p for name, p in net.model.named_parameters() if not name.startswith(net.head_name)]
@@ -90,7 +91,9 @@ def tune(net: Backbone, photos: AntsBees, seed: int, *, epochs: int = 4, lr: flo
 
 def from_old_rows(photos: AntsBees, features: Features, seed: int, *,
                   halfway: bool = False) -> Backbone:
-    """All layers, from the old head's rows; ``halfway`` takes the mean of first and last weights.
+    """Train all layers, with the old head's rows of ant and bee as the first head.
+
+    ``halfway`` takes the mean of the weights before and after training.
 
     Source of the mean: Wortsman et al., "Robust Fine-Tuning of Zero-Shot Models", CVPR 2022.
     """
@@ -127,12 +130,12 @@ def from_scratch(photos: AntsBees, features: Features, seed: int, **settings: fl
 
 def hits(net: Backbone, photos: AntsBees) -> int:
     loader = DataLoader(photos.val.dataset(net.preprocess), batch_size=32)
-    seen = evaluate(net.model, loader, F.cross_entropy)
-    return int((seen.decision == seen.target).sum())
+    result = evaluate(net.model, loader, F.cross_entropy)
+    return int((result.decision == result.target).sum())
 
 
-def ways(photos: AntsBees) -> pd.DataFrame:
-    """A row a way: hits of the validation photos, their mean as a share, seconds of a training."""
+def compare_methods(photos: AntsBees) -> pd.DataFrame:
+    """One row per method: validation photos right, their mean share, seconds per training."""
     features = extract_features(load_backbone("efficientnet_lite0"), photos, progress=False)
     val, n = features.val, len(photos.val)
     strict, between = val.top1 == features.imagenet[val.target], val.logits.argmax(1) == val.target
@@ -149,11 +152,11 @@ def ways(photos: AntsBees) -> pd.DataFrame:
         "the same, halfway back: our recipe": partial(from_old_rows, halfway=True),
         "all layers, from scratch": from_scratch,
         "from scratch, learning rates x 20": partial(from_scratch, lr=1e-3)}
-    for name, way in candidates.items():
+    for name, method in candidates.items():
         found, times = [], []
         for seed in SEEDS:
             start = time.perf_counter()
-            net = way(photos, features, seed)
+            net = method(photos, features, seed)
             times.append(time.perf_counter() - start)
             found.append(hits(net, photos))
             print(f"{name}, seed {seed}: {found[-1]} of {n}, {times[-1]:.0f} s", flush=True)
@@ -163,14 +166,15 @@ def ways(photos: AntsBees) -> pd.DataFrame:
                                  "accuracy": f"{statistics.mean(found) / n:.3f}",
                                  "seconds": f"{seconds:.1f}"}
                           for name, (found, seconds) in rows.items()}).T
-    return table.rename_axis("way")
+    return table.rename_axis("way")  # the column's name in the stored file
 
 
 def overhead(photos: AntsBees, rounds: int = 5) -> list[float]:
     """Seconds of ``fit`` over those of a plain loop, both with loading, in post A's configuration.
 
-    Whenever ``fit`` asks for a batch, a plain loop takes a step of its own with it, before ``fit``
-    or after, in turn; so the two share every whim of the machine. One value an epoch; one thread.
+    Whenever ``fit`` asks for a batch, a plain loop takes its own step with the same batch,
+    alternately before ``fit`` and after it. So changes in the machine's speed affect both alike.
+    Returns one ratio per epoch, measured with one thread.
     """
     runtime.set_threads(1)
     nets = [load_backbone("resnet18", pretrained=False) for _ in range(2)]
@@ -226,8 +230,9 @@ if __name__ == "__main__":
     pictures = load_ants_bees()
     print(pictures.source)
     if pictures.drawn:
-        sys.exit("The figures are about photos; name a folder that holds them in COURSE_DATA.")
-    result = ways(pictures)
+        sys.exit("This benchmark needs the real photos; set COURSE_DATA to a folder that holds "
+                 "hymenoptera_data.zip.")
+    result = compare_methods(pictures)
     print(result)
     if pictures.val.names == load_features().val.names:
         result.to_csv(RESULTS, lineterminator="\n")

@@ -1,11 +1,11 @@
-"""How fast and how exact the focal losses are, beside those that people use today.
+"""How fast and how accurate the focal losses are, beside those of other libraries.
 
-Run it with ``python start.py bench losses``. One process and one thread, the candidates in turn,
-so that a drifting machine hits all alike. Speed is the median time of forward plus backward, as a
-ratio to torch's own cross entropy or BCE-with-logits on the same input. Beside it stands, on hard
-and easy samples with logits up to 100 in float32, the worst relative error of the loss against
-float64 and the number of gradients that are not finite: speed is never shown without correctness.
-Libraries that are not installed are left out; nothing is installed.
+Run it with ``python start.py bench losses``. It uses one process and one thread, and the candidates
+take turns, so that a machine whose speed drifts affects all of them alike. Speed is the median time
+of forward plus backward, as a ratio to torch's own cross entropy or BCE-with-logits on the same
+input. Speed is never shown without correctness: the table also has the worst relative error of the
+loss against float64, and the number of gradients that are not finite, on hard and easy samples with
+logits up to 100 in float32. Libraries that are not installed are left out; nothing is installed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ GAMMA, ROUNDS = 2.0, 21
 
 
 def usual_focal(logits: Tensor, target: Tensor) -> Tensor:
-    """The form found in most posts: p_t read back from the cross entropy."""
+    """The form found in many blog posts: p_t is computed back from the cross entropy."""
     ce = F.cross_entropy(logits, target, reduction="none")
     return (1 - torch.exp(-ce)) ** GAMMA * ce
 
@@ -67,7 +67,7 @@ def class_losses() -> dict[str, Loss]:
     found: dict[str, Loss] = {
         "cross entropy (torch)": lambda x, t: F.cross_entropy(x, t, reduction="none"),
         "course_utils": lambda x, t: focal_loss(x, t, gamma=GAMMA, reduction="none"),
-        "exp(-ce), as in most posts": usual_focal,
+        "exp(-ce), as in many posts": usual_focal,
     }
     try:
         from kornia.losses import focal_loss as theirs
@@ -84,20 +84,20 @@ def class_losses() -> dict[str, Loss]:
 
 
 def times(losses: dict[str, Loss], logits: Tensor, target: Tensor) -> dict[str, float]:
-    """Median seconds of forward plus backward, the losses in turn."""
+    """Median seconds of forward plus backward; the losses take turns."""
     seconds: dict[str, list[float]] = {name: [] for name in losses}
     for turn in range(ROUNDS + 2):
         for name, loss_fn in losses.items():
             leaf = logits.clone().requires_grad_()
             start = time.perf_counter()
             loss_fn(leaf, target).mean().backward()
-            if turn >= 2:  # the first two warm up
+            if turn >= 2:  # the first two rounds warm up
                 seconds[name].append(time.perf_counter() - start)
     return {name: statistics.median(s) for name, s in seconds.items()}
 
 
 def correctness(losses: dict[str, Loss], binary: bool) -> dict[str, tuple[float, int]]:
-    """Worst relative error against float64, and gradients that are not finite, up to |100|."""
+    """Worst relative error against float64, and gradients not finite, for logits up to 100."""
     margin = torch.linspace(-100, 100, 401, dtype=torch.float32)
     if binary:
         logits, target = torch.cat([margin, margin]), torch.arange(802).ge(401).float()
@@ -113,16 +113,16 @@ def correctness(losses: dict[str, Loss], binary: bool) -> dict[str, tuple[float,
         leaf = logits.clone().requires_grad_()
         loss = loss_fn(leaf, target)
         loss.sum().backward()
-        told = loss.detach().double().reshape(exact.shape) if loss.numel() == exact.numel() else (
+        value = loss.detach().double().reshape(exact.shape) if loss.numel() == exact.numel() else (
             loss.detach().double().sum(dim=1))
         big_enough = exact > torch.finfo(torch.float32).tiny
-        worst = ((told - exact).abs() / exact)[big_enough].nan_to_num(torch.inf).max().item()
+        worst = ((value - exact).abs() / exact)[big_enough].nan_to_num(torch.inf).max().item()
         result[name] = worst, int((~leaf.grad.isfinite()).sum())
     return result
 
 
 def report() -> pd.DataFrame:
-    """One row a candidate: ratios by shape, worst error, gradients that are not finite."""
+    """One row per candidate: ratios by shape, worst error, gradients that are not finite."""
     rng = torch.Generator().manual_seed(0)
     rows: dict[str, dict[str, object]] = {}
     for losses, shapes in ((binary_losses(), [(128, 1), (1_000_000, 1)]),

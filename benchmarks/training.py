@@ -1,13 +1,14 @@
 """How long a small network takes to train, by loop, library, and number of networks at once.
 
-Run it with ``python start.py bench training``. The task is that of the fraud demo the course starts
-from: 227,845 rows of 29 numbers, a network 29-16-8-1, Adam with learning rate 0.001, batches of
-128. One process, the candidates in turn, so that a drifting machine hits all alike; the ratio to
-the posted loop is taken within each round, and medians are shown. To end within minutes, most
-candidates see only part of the rows, and their times are scaled to a whole epoch; ``train_many``
-draws its own order for each seed. Peak memory is that of a process of its own, imports and table
-included, for 50 and 200 networks with all rows. The last column is the share of the time that the
-bare matrix products of the same work would take.
+Run it with ``python start.py bench training``. The task is that of the fraud experiment from a blog
+post that notebook 07 rebuilds: 227,845 rows of 29 numbers, a network 29-16-8-1, Adam with learning
+rate 0.001, batches of 128. It uses one process, and the candidates take turns, so that a machine
+whose speed drifts affects all of them alike. The ratio to the posted loop is taken within each
+round, and medians are shown. To end within minutes, most candidates train on only part of the rows,
+and their times are scaled to a whole epoch. ``train_many`` shuffles the rows separately for each
+seed. Peak memory is that of a separate process, including imports and table; the processes with 50
+and 200 networks use all rows. The last column is the share of the time that the bare matrix
+products of the same work would take.
 Libraries that are not installed are left out; nothing is installed.
 """
 
@@ -61,7 +62,7 @@ def posted_loop(x: Tensor, y: Tensor) -> None:
 
 
 def posted_prediction(x: Tensor, y: Tensor) -> None:
-    """Row by row, as it is done there after the training."""
+    """Row by row, as the post does it after the training."""
     model = network(nn.Sigmoid())
     with torch.no_grad():
         for inputs, _ in TensorDataset(x, y):
@@ -130,7 +131,7 @@ def with_fastai(x: Tensor, y: Tensor) -> None:
 
     loader = DataLoader(TensorDataset(x, y), batch_size=BATCH, shuffle=True)
     one_batch = DataLoader(TensorDataset(x[:BATCH], y[:BATCH]), batch_size=BATCH)
-    learner = Learner(  # it wants something to validate on
+    learner = Learner(  # it requires data to validate on
         DataLoaders(loader, one_batch), network(nn.Flatten(0)), loss_func=bce, opt_func=Adam,
         lr=1e-3)
     with learner.no_logging():
@@ -151,7 +152,7 @@ CANDIDATES: dict[str, tuple[Callable[..., None], int, int]] = {  # function, row
 
 
 def seconds(function: Callable[..., None], rows: int, members: int = 1) -> float:
-    """A network's seconds for a whole epoch."""
+    """The seconds of one network for a whole epoch."""
     x, y = table(rows)
     start = time.perf_counter()
     function(x, y)
@@ -159,7 +160,7 @@ def seconds(function: Callable[..., None], rows: int, members: int = 1) -> float
 
 
 def matrix_products(members: int, steps: int = 50) -> float:
-    """A network's seconds for a whole epoch of nothing but its matrix products."""
+    """The seconds of one network for the matrix products of a whole epoch alone."""
     widths = [29, 16, 8, 1]
     layers = [(torch.randn(members, BATCH, n), torch.randn(members, n, m),
                torch.randn(members, BATCH, m)) for n, m in itertools.pairwise(widths)]
@@ -174,7 +175,7 @@ def matrix_products(members: int, steps: int = 50) -> float:
 
 
 def peak_memory(name: str) -> float | None:
-    """MiB of a fresh process that runs one candidate once; None where it cannot be read."""
+    """Peak MiB of a new process that runs one candidate once; None where this is unavailable."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_run_and_read, (name,))
 
@@ -194,8 +195,8 @@ def _run_and_read(name: str) -> float | None:
 
 
 def report() -> pd.DataFrame:
-    """One row a candidate."""
-    # First, since on Linux a new process starts with the peak of the one it comes from.
+    """One row per candidate."""
+    # Memory comes first, since on Linux a new process starts with the peak of its parent.
     peaks = {name: peak_memory(name) for name in CANDIDATES}
     rounds: dict[str, list[float]] = {name: [] for name in CANDIDATES}
     limits: dict[str, list[float]] = {name: [] for name in CANDIDATES}
@@ -219,15 +220,15 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")  # the libraries' advice on workers and loggers
     torch.set_num_threads(1)
     with pd.option_context("display.width", 140, "display.max_columns", None):
-        told = report()
-        print(told)
-    print(f"Seconds for a network and an epoch of {ROWS:,} rows, medians of {ROUNDS} rounds, one "
+        result = report()
+        print(result)
+    print(f"Seconds per network and epoch of {ROWS:,} rows, medians of {ROUNDS} rounds, one "
           f"thread, torch {torch.__version__}; the loops from {PART:,} rows.")
-    # The post's whole demo: two epochs, then 56,962 rows are predicted.
-    row_by_row, at_once = (56_962 / ROWS * seconds(way, rows) for way, rows in
+    # The post's whole experiment: two epochs, then predictions for 56,962 rows.
+    row_by_row, at_once = (56_962 / ROWS * seconds(predict_all, rows) for predict_all, rows in
                            [(posted_prediction, 2000), (course_prediction, 56_962)])
-    theirs, ours = (2 * float(told.loc[name, "s per epoch"]) + prediction for name, prediction in
+    theirs, ours = (2 * float(result.loc[name, "s per epoch"]) + prediction for name, prediction in
                     [("the posted loop", row_by_row), ("fit, fused Adam", at_once)])
-    print(f"Two epochs, and a prediction of 56,962 rows: {theirs:.1f} s as posted (of them "
-          f"{row_by_row:.1f} s row by row), {ours:.1f} s by fit and predict, "
+    print(f"Two epochs and predictions for 56,962 rows take {theirs:.1f} s as posted (of which the "
+          f"row-by-row predictions take {row_by_row:.1f} s) and {ours:.1f} s with fit and predict, "
           f"{theirs / ours:.1f} times faster.")

@@ -3,18 +3,19 @@
 What belongs here: losses, each as a function and as a module that only stores its arguments.
 What does not: metrics of hard decisions (``metrics``), curves of losses (``plots``).
 
-All take *logits*, never probabilities. Natural logarithms, so losses are in nats. float16 and
-bfloat16 are computed, and the loss is returned, in float32. Targets are checked before anything
-is computed; inside ``torch.vmap`` and ``torch.compile``, which hide values, that check is left out.
+All losses take *logits*, never probabilities. They use natural logarithms, so they are in nats.
+float16 and bfloat16 inputs are converted to float32, and the loss is returned in float32. Targets
+are checked before anything is computed. Inside ``torch.vmap`` and ``torch.compile``, which hide
+values, that check is skipped.
 
-How the accuracy is kept. Write the *margin* of a sample as the log-odds against its true class,
+How the losses stay accurate: let the *margin* of a sample be the log-odds against its true class,
 
     u = logsumexp of the other logits - the true logit        (binary: u = -x if positive, x if not)
 
-Then 1 - p_t = sigmoid(u) and cross entropy = -ln p_t = softplus(u), and both keep all their
-digits when p_t rounds to 1, where ``1 - exp(-ce)`` keeps none. For logits up to 100 in size the
+Then 1 - p_t = sigmoid(u) and cross entropy = -ln p_t = softplus(u). Both keep all their digits
+when p_t rounds to 1, where ``1 - exp(-ce)`` loses all of them. For logits up to 100 in size the
 relative error of loss and gradient stays below 1e-5 in float32 and 1e-13 in float64, down to the
-smallest normal number. Single losses and their gradients are finite for all finite logits.
+smallest normal number. The loss of each sample and its gradient are finite for all finite logits.
 """
 
 from __future__ import annotations
@@ -53,9 +54,9 @@ def focal_loss(
 ) -> Tensor:
     """Softmax focal loss, ``(1 - p_t)^gamma * -ln p_t``.
 
-    With ``gamma=0`` it is ``torch.nn.functional.cross_entropy`` of the same arguments, but where
-    nothing counts (all targets ignored, or all of weight 0) it gives 0 with a zero gradient
-    (torch: nan), and a nan or inf in an ignored row does no harm.
+    With ``gamma=0`` it equals ``torch.nn.functional.cross_entropy`` with the same arguments, with
+    two exceptions. Where no sample counts (all targets are ignored, or all have weight 0), it is 0
+    with a zero gradient, where torch gives nan. And a nan or inf in an ignored row does no harm.
 
     Args:
         logits: ``(N, C)`` or ``(N, C, d1, ...)`` with ``C >= 2``, any real value.
@@ -64,11 +65,14 @@ def focal_loss(
         gamma: focusing parameter, ``>= 0``.
         weight: ``(C,)``, ``>= 0``; multiplies the loss of each class and never enters ``p_t``.
         ignore_index: the target value of samples that do not count.
-        reduction: ``"mean"`` (divided by the summed weights of the valid targets), ``"sum"`` or
-            ``"none"`` (the target's shape).
+        reduction: ``"mean"`` (the sum divided by the summed weights of the valid targets),
+            ``"sum"`` or ``"none"``.
+
+    Returns:
+        The loss in nats: a scalar, or the shape of ``target`` with ``reduction="none"``.
 
     Raises:
-        TypeError: ``logits`` are not floating point, ``target`` not integer (soft targets).
+        TypeError: ``logits`` are not floating point, or ``target`` is not integer (soft targets).
         ValueError: a shape, class index, ``gamma``, ``weight`` or ``reduction`` is not allowed.
 
     Source: Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, equation 4.
@@ -95,22 +99,26 @@ def sigmoid_focal_loss(
     alpha: float | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """Binary or multi-label focal loss, ``alpha_t * (1 - p_t)^gamma * -ln p_t``, by sigmoid.
+    """Binary or multi-label sigmoid focal loss, ``alpha_t * (1 - p_t)^gamma * -ln p_t``.
 
     With ``gamma=0`` and ``alpha=None`` it is ``binary_cross_entropy_with_logits``. It equals
-    ``torchvision.ops.sigmoid_focal_loss`` (``alpha=None`` is torchvision's ``alpha=-1``) wherever
-    that is accurate; the default there is 0.25, here it is no weighting.
+    ``torchvision.ops.sigmoid_focal_loss`` wherever that is accurate; ``alpha=None`` here is
+    ``alpha=-1`` there. The default ``alpha`` is 0.25 there, and no weighting here.
 
     Args:
         logits: any shape, any real value.
         target: 0 or 1, in any dtype, of exactly the logits' shape.
         gamma: focusing parameter, ``>= 0``.
-        alpha: in ``[0, 1]``: the weight of positives, negatives get ``1 - alpha``; ``None``: all 1.
-        reduction: ``"mean"`` (over all elements), ``"sum"`` or ``"none"`` (the target's shape).
+        alpha: in ``[0, 1]``, the weight of positives; negatives get ``1 - alpha``. ``None`` gives
+            weight 1 to all.
+        reduction: ``"mean"`` (over all elements), ``"sum"`` or ``"none"``.
+
+    Returns:
+        The loss in nats: a scalar, or the shape of ``target`` with ``reduction="none"``.
 
     Raises:
         TypeError: ``logits`` are not floating point.
-        ValueError: shapes differ, a target is neither 0 nor 1, ``gamma``, ``alpha`` or
+        ValueError: shapes differ, a target is neither 0 nor 1, or ``gamma``, ``alpha`` or
             ``reduction`` is not allowed.
 
     Source: Lin et al., ICCV 2017, equation 5.
@@ -141,10 +149,11 @@ def label_smoothing_cross_entropy(
 ) -> Tensor:
     """Cross entropy against a smoothed target.
 
-    ``spread="all"`` takes ``smoothing`` from the true class and spreads it over all ``K`` classes,
-    the true one included: ``1 - eps + eps/K`` and ``eps/K``. It is ``label_smoothing`` of
-    ``torch.nn.functional.cross_entropy``, with its ``weight`` and ``mean``. ``spread="others"``
-    gives ``1 - eps`` and ``eps/(K-1)``, which is ``"all"`` with ``eps * K/(K-1)``.
+    ``spread="all"`` takes ``smoothing`` (eps) from the true class and spreads it over all ``K``
+    classes, the true one included: the targets are ``1 - eps + eps/K`` and ``eps/K``. This is
+    ``label_smoothing`` of ``torch.nn.functional.cross_entropy``, with its ``weight`` and ``mean``.
+    ``spread="others"`` gives the targets ``1 - eps`` and ``eps/(K-1)``, which is the same as
+    ``"all"`` with ``eps * K/(K-1)``.
 
     Args:
         logits: ``(N, C)`` or ``(N, C, d1, ...)`` with ``C >= 2``, any real value.
@@ -154,11 +163,14 @@ def label_smoothing_cross_entropy(
         spread: ``"all"`` or ``"others"``.
         weight: ``(C,)``, ``>= 0``; multiplies each class's term of the sum over classes.
         ignore_index: the target value of samples that do not count.
-        reduction: ``"mean"`` (divided by the summed weights of the valid targets), ``"sum"`` or
-            ``"none"`` (the target's shape).
+        reduction: ``"mean"`` (the sum divided by the summed weights of the valid targets),
+            ``"sum"`` or ``"none"``.
+
+    Returns:
+        The loss in nats: a scalar, or the shape of ``target`` with ``reduction="none"``.
 
     Raises:
-        TypeError: ``logits`` are not floating point, ``target`` not integer.
+        TypeError: ``logits`` are not floating point, or ``target`` is not integer.
         ValueError: a shape, class index or other argument is not allowed.
 
     Source: Szegedy et al., "Rethinking the Inception Architecture", CVPR 2016, section 7.
@@ -191,19 +203,21 @@ def label_smoothing_cross_entropy(
 def soft_f1_loss(
     logits: Tensor, target: Tensor, *, average: str = "macro", beta: float = 1.0
 ) -> Tensor:
-    """One minus the F-beta score of soft counts: probabilities stand in for hard decisions.
+    """One minus the F-beta score of soft counts, in which probabilities replace decisions.
 
-    With ``fn = sum of (1 - p)`` over a class's samples and ``fp = sum of p`` over the others,
+    With ``tp = sum of p`` and ``fn = sum of (1 - p)`` over a class's own samples, and ``fp = sum of
+    p`` over the others,
 
         1 - F = (beta^2 fn + fp) / ((1 + beta^2) tp + beta^2 fn + fp).
 
-    With certain predictions it is one minus scikit-learn's ``fbeta_score``, if every predicted
-    class also occurs in ``target``. It is no sum over samples: its value on a batch is not an
-    unbiased estimate of its value on the data.
+    If all probabilities are 0 or 1, it is one minus scikit-learn's ``fbeta_score``, provided that
+    every predicted class also occurs in ``target``. It is not a sum over samples, so its value on
+    a batch is not an unbiased estimate of its value on the data.
 
     Args:
-        logits: with integer classes ``(N, C)`` or ``(N, C, d1, ...)`` (softmax); with 0/1 targets
-            any shape, classes in dimension 1 if there is one (sigmoid).
+        logits: ``(N, C)`` or ``(N, C, d1, ...)`` with class indices as targets (softmax is used);
+            any shape with 0/1 targets, with the classes in dimension 1 if there is one (sigmoid
+            is used).
         target: class indices ``(N,)`` or ``(N, d1, ...)``; or 0/1 of exactly the logits' shape.
         average: ``"macro"`` averages over the classes that occur in ``target``; ``"micro"`` adds
             up the counts of all classes; ``"binary"`` scores the one class of 0/1 targets, or
@@ -211,15 +225,15 @@ def soft_f1_loss(
         beta: ``> 0``; recall counts ``beta`` times as much as precision.
 
     Returns:
-        A scalar in ``[0, 1]``. Without any positive it is 1 and its gradient 0: such a batch
-        teaches nothing.
+        A scalar in ``[0, 1]``. For a batch without any positive it is 1 and its gradient is 0, so
+        the batch teaches nothing.
 
     Raises:
         TypeError: ``logits`` are not floating point.
         ValueError: a shape, target value, ``average`` or ``beta`` is not allowed.
 
-    Sources: Dice loss of Milletari et al., "V-Net", 3DV 2016; its beta form, the Tversky loss of
-    Salehi et al., MLMI 2017, with their alpha = 1/(1 + beta^2) for false positives.
+    Sources: the Dice loss of Milletari et al., "V-Net", 3DV 2016; for other beta, the Tversky loss
+    of Salehi et al., MLMI 2017, with their alpha = 1/(1 + beta^2) for false positives.
 
     >>> soft_f1_loss(torch.tensor([0.0, 100.0, -100.0]), torch.tensor([1, 1, 0]))
     tensor(0.1429)
@@ -253,14 +267,14 @@ def soft_f1_loss(
             count.sum(0, keepdim=True) for count in (false_negative, false_positive, positives))
 
     present = positives > 0
-    share = 1 / (1 + float(beta) * float(beta))  # of the false positives; no power that overflows
+    share = 1 / (1 + float(beta) * float(beta))  # of the false positives; unlike **, never raises
     errors = (1 - share) * false_negative + share * false_positive
     correct = positives - false_negative
     loss = torch.where(present, errors / torch.where(present, correct + errors, 1), 0)
     return torch.where(present.any(), loss.sum() / present.sum().clamp(min=1), 1)
 
 
-# ------------------------------------------------------------------------------------ their heart
+# ------------------------------------------------------------------------------- shared formulas
 
 
 def _margin(logits: Tensor, target: Tensor) -> Tensor:
@@ -270,8 +284,8 @@ def _margin(logits: Tensor, target: Tensor) -> Tensor:
     others = logits.scatter(1, index, -torch.inf)
     top = others.amax(dim=1).detach()
     spread = (others - top.unsqueeze(1)).exp().sum(dim=1).log()
-    # top - true first: rounded to its own size, not to that of the logits. Where it overflows it is
-    # held at the largest number, since inf would give a gradient of 0 * inf.
+    # top - true comes first, so that rounding is relative to it and not to the larger logits. Where
+    # it overflows, it is clamped to the largest number, since inf would give a gradient of 0 * inf.
     largest = torch.finfo(logits.dtype).max
     return ((top - true) + spread).clamp(-largest, largest)
 
@@ -283,13 +297,13 @@ def _focal_of_margin(u: Tensor, gamma: float) -> Tensor:
         return cross_entropy
     if gamma >= 2:
         return torch.sigmoid(u) ** gamma * cross_entropy
-    # The derivatives of a power below 2 are inf * 0 where sigmoid underflows; those of exp are not.
+    # Where sigmoid underflows, the derivatives of a power below 2 are inf * 0; those of exp are 0.
     return torch.exp(gamma * F.logsigmoid(u)) * cross_entropy
 
 
 def _reduce(loss: Tensor, reduction: str, share: Tensor | None = None,
             ignored: Tensor | None = None) -> Tensor:
-    """Mean (by the summed ``share``, 0 of nothing), sum, or neither, of the samples that count."""
+    """Mean (by the summed ``share``; 0 if that is 0), sum, or losses of the samples that count."""
     if ignored is not None:
         loss = loss.masked_fill(ignored, 0)
     if reduction == "none":
@@ -343,12 +357,13 @@ def _check_weight(weight: Tensor | None, logits: Tensor) -> Tensor | None:
     if weight is None:
         return None
     if not isinstance(weight, Tensor):
-        raise TypeError(f"weight is a {type(weight).__name__}; it must be a tensor (C,) or None")
+        raise TypeError(f"weight is a {type(weight).__name__}; it must be None or a tensor of "
+                        "shape (C,), such as torch.tensor([1.0, 2.0])")
     if weight.shape != logits.shape[1:2]:
         raise ValueError(f"weight has shape {tuple(weight.shape)}; with {logits.shape[1]} classes "
                          f"it must have shape ({logits.shape[1]},)")
     weight = weight.to(logits.dtype)
-    if _seen(~((weight >= 0) & weight.isfinite()).all()):
+    if _is_known(~((weight >= 0) & weight.isfinite()).all()):
         raise ValueError(f"weight is {weight.tolist()}; every weight must be a finite number >= 0")
     return weight
 
@@ -356,25 +371,27 @@ def _check_weight(weight: Tensor | None, logits: Tensor) -> Tensor | None:
 def _check_tensors(logits: Tensor, target: Tensor) -> None:
     for name, value in (("logits", logits), ("target", target)):
         if not isinstance(value, Tensor):
-            raise TypeError(f"{name} is a {type(value).__name__}; make it a tensor, "
-                            "with torch.as_tensor for instance")
+            raise TypeError(f"{name} is a {type(value).__name__}; it must be a tensor, which "
+                            "torch.as_tensor makes of it")
 
 
 def _check_logits(logits: Tensor) -> Tensor:
     if not logits.is_floating_point():
-        raise TypeError(f"logits have dtype {logits.dtype}; they must be floating point")
+        raise TypeError(f"logits have dtype {logits.dtype}; they must be floating point; use "
+                        "logits.float()")
     return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
 
 
 def _check_class_target(
     logits: Tensor, target: Tensor, ignore_index: int | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Returns logits and int64 targets fit to compute with, and where to ignore (None: nowhere)."""
+    """Returns checked logits, checked int64 targets, and which are ignored (None if none is)."""
     _check_tensors(logits, target)
     logits = _check_logits(logits)
     if logits.dim() < 2 or logits.shape[1] < 2:
         raise ValueError(f"logits have shape {tuple(logits.shape)}; they must be (N, C) or "
-                         "(N, C, d1, ...) with C >= 2 (for one logit a sample, use a sigmoid loss)")
+                         "(N, C, d1, ...) with C >= 2 (one logit per sample needs a loss with a "
+                         "sigmoid, and 0/1 targets of the logits' shape)")
     if target.is_floating_point() or target.dtype == torch.bool or target.is_complex():
         raise TypeError(f"target has dtype {target.dtype}; it must hold integer class indices "
                         "(for soft targets use torch.nn.functional.cross_entropy)")
@@ -386,13 +403,13 @@ def _check_class_target(
     ignored = None
     if ignore_index is not None:
         ignored = target == ignore_index
-        if _seen(~ignored.any()):
+        if _is_known(~ignored.any()):
             ignored = None
-        else:  # a nan in an ignored row must not even meet a zero gradient: 0 * nan is nan
+        else:  # a nan in an ignored row must not be multiplied even by a zero gradient
             target = target.masked_fill(ignored, 0)
             logits = logits.masked_fill(ignored.unsqueeze(1), 0)
     outside = (target < 0) | (target >= classes)
-    if _seen(outside.any()):
+    if _is_known(outside.any()):
         also = "" if ignore_index is None else f" or ignore_index, {ignore_index}"
         raise ValueError(f"target holds {target[outside][0].item()}; with {classes} classes "
                          f"it must lie in 0 ... {classes - 1}{also}")
@@ -400,23 +417,23 @@ def _check_class_target(
 
 
 def _check_binary_target(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns logits fit to compute with, and the targets as 0 and 1 of the same dtype."""
+    """Returns checked logits, and the targets as 0 and 1 of the same dtype."""
     _check_tensors(logits, target)
     logits = _check_logits(logits)
     if target.shape != logits.shape:
-        raise ValueError(f"target has shape {tuple(target.shape)}; it must be that of the logits, "
-                         f"{tuple(logits.shape)}")
+        raise ValueError(f"target has shape {tuple(target.shape)}; it must have the shape of the "
+                         f"logits, {tuple(logits.shape)}")
     binary = target.to(logits.dtype)
-    # One comparison is quicker than two, and nan and inf fail it too.
-    if target.dtype != torch.bool and not _seen((binary * (binary - 1) == 0).all()):
+    # One comparison is faster than two, and nan and inf fail it too.
+    if target.dtype != torch.bool and not _is_known((binary * (binary - 1) == 0).all()):
         outside = (target != 0) & (target != 1)
-        if _seen(outside.any()):
+        if _is_known(outside.any()):
             raise ValueError(f"target holds {target[outside][0].item()}; it must be 0 or 1 "
                              "(soft targets have no single p_t)")
     return logits, binary
 
 
-def _seen(condition: Tensor) -> bool:
+def _is_known(condition: Tensor) -> bool:
     """Whether the condition is known to hold; where a transform hides values, it never is."""
     if torch.compiler.is_compiling():
         return False

@@ -1,8 +1,8 @@
-"""What a loss makes a model believe, and what follows for decisions.
+"""What a loss makes a model believe, and what this means for decisions.
 
-What belongs here: scores and beliefs that scikit-learn does not have. What it has
-(``average_precision_score``, ``f1_score``, ``brier_score_loss``, ``confusion_matrix`` ...) is used
-from there.
+What belongs here: scores and beliefs that scikit-learn does not have. Use its own
+``average_precision_score``, ``f1_score``, ``brier_score_loss``, ``confusion_matrix`` and others for
+the rest.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ __all__ = [
     "best_cost_threshold",
     "best_f1_threshold",
     "calibration_error",
+    "calibration_floor",
+    "cluster_looseness",
     "correct_prior",
     "expected_cost",
+    "paired_gain",
     "posterior_error",
     "reliability",
     "seed_band",
@@ -30,24 +33,25 @@ __all__ = [
 
 
 def belief(loss_fn: Callable[[Tensor, Tensor], Tensor], eta: ArrayLike) -> Tensor:
-    """The probability that an ideal model reports when ``loss_fn`` is minimised.
+    """The probability that an ideal model gives when ``loss_fn`` is minimised.
 
-    Of many samples that all look alike, a share ``eta`` is positive. The best single answer for
-    them is the logit that minimises ``eta * loss(positive) + (1 - eta) * loss(negative)``; its
-    sigmoid is the belief ``p*(eta)``. Cross entropy has ``p*(eta) = eta``: such a loss is called
-    *strictly proper*.
+    Suppose that a share ``eta`` of many samples that look exactly alike is positive. The best
+    single answer for all of them is the logit that minimises ``eta * loss(positive) + (1 - eta) *
+    loss(negative)``; its sigmoid is the belief ``p*(eta)``. Cross entropy has ``p*(eta) = eta``:
+    such a loss is called *strictly proper*.
 
     Args:
-        loss_fn: of ``(logits, target)``, both ``(n,)``, one value a sample (``reduction="none"``).
+        loss_fn: takes ``(logits, target)``, both float64 ``(n,)``, and returns one value per sample
+            (``reduction="none"``).
         eta: true probabilities in ``[0, 1]``, any shape.
 
     Returns:
         Beliefs in ``[0, 1]``, float64, of the shape of ``eta``, accurate to about 1e-6 if the loss
-        computes in float64, as it is asked to. Where the expected loss keeps falling to the end,
-        that end: 0 or 1. Where several answers are equally good, one of them.
+        keeps the float64 of its arguments. 0 or 1 where the expected loss keeps falling towards
+        that end. Where several answers are equally good, one of them.
 
     Raises:
-        ValueError: ``eta`` outside ``[0, 1]``, or a loss that returns one number for all samples.
+        ValueError: ``eta`` is outside ``[0, 1]``, or the loss returns one number for all samples.
 
     Source: Gneiting and Raftery, "Strictly Proper Scoring Rules", JASA 2007; for focal loss
     Charoenphakdee et al., "On Focal Loss for Class-Posterior Probability Estimation", CVPR 2021.
@@ -57,12 +61,13 @@ def belief(loss_fn: Callable[[Tensor, Tensor], Tensor], eta: ArrayLike) -> Tenso
     tensor(0.1000, dtype=torch.float64)
     """
     eta = torch.as_tensor(eta, dtype=torch.float64)
-    if not ((eta >= 0) & (eta <= 1)).all():
-        raise ValueError("eta must be probabilities, from 0 to 1")
+    inside = (eta >= 0) & (eta <= 1)
+    if not inside.all():
+        raise ValueError(f"eta holds {eta[~inside][0]:g}; it must hold probabilities, from 0 to 1")
     share = eta.reshape(-1, 1)
     steps = torch.linspace(-1, 1, 241, dtype=torch.float64)
     centre, reach = torch.zeros_like(share), 24.0
-    for _ in range(4):  # each look is a grid around the best point of the one before, 60 x finer
+    for _ in range(4):  # each grid lies around the best point of the one before and is 60 x finer
         logits = centre + reach * steps
         risk = (share * _each(loss_fn, logits, 1.0) + (1 - share) * _each(loss_fn, logits, 0.0))
         best = risk.nan_to_num(nan=torch.inf).argmin(dim=1, keepdim=True)
@@ -75,7 +80,14 @@ def belief(loss_fn: Callable[[Tensor, Tensor], Tensor], eta: ArrayLike) -> Tenso
 def as_binary(loss_fn: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
     """Turn a loss of two-class logits ``(n, 2)`` into one of a single logit ``(n,)``.
 
-    Softmax of ``(0, x)`` gives class 1 the probability sigmoid(x). For :func:`belief`.
+    Softmax of ``(0, x)`` gives class 1 the probability sigmoid(x). Use it to pass a softmax loss to
+    :func:`belief`.
+
+    Args:
+        loss_fn: takes logits ``(n, 2)`` and class indices ``(n,)``.
+
+    Returns:
+        A loss that takes logits ``(n,)`` and targets ``(n,)`` of 0 and 1.
 
     >>> from torch.nn.functional import cross_entropy
     >>> as_binary(cross_entropy)(torch.zeros(3), torch.ones(3))
@@ -92,7 +104,7 @@ def _each(loss_fn: Callable[[Tensor, Tensor], Tensor], logits: Tensor, target: f
     loss = loss_fn(flat, torch.full_like(flat, target))
     if loss.shape != flat.shape:
         raise ValueError(f"the loss returned shape {tuple(loss.shape)} for {len(flat)} samples; "
-                         'belief needs one value a sample: use reduction="none"')
+                         'belief needs one value per sample: use reduction="none"')
     return loss.reshape(logits.shape)
 
 
@@ -100,13 +112,16 @@ def best_f1_threshold(y_true: ArrayLike, prob: ArrayLike, *,
                       sample_weight: ArrayLike | None = None) -> tuple[float, float]:
     """The threshold with the highest F1, and that F1.
 
-    Call it positive where ``prob >= threshold``. Choose the threshold on validation data: on the
-    data it was chosen on, its F1 is too good.
+    A sample is called positive where ``prob >= threshold``. Choose the threshold on validation
+    data: on the data it was chosen on, its F1 is too optimistic.
 
     Args:
         y_true: ``(N,)`` of 0 and 1.
-        prob: ``(N,)``, any increasing score.
-        sample_weight: ``(N,)``.
+        prob: ``(N,)``, the probability of 1 or any other score that rises with it.
+        sample_weight: ``(N,)``, ``>= 0``; ``None`` for equal weights.
+
+    Returns:
+        The threshold, one of the values in ``prob``, and its F1 in ``[0, 1]``.
 
     Raises:
         ValueError: there is no positive with a weight, so that no threshold is better than another.
@@ -117,7 +132,8 @@ def best_f1_threshold(y_true: ArrayLike, prob: ArrayLike, *,
     y_true = np.asarray(y_true)
     weight = np.ones(y_true.shape) if sample_weight is None else np.asarray(sample_weight)
     if not ((y_true == 1) & (weight > 0)).any():
-        raise ValueError("y_true holds no positive with a weight; F1 is then 0 at every threshold")
+        raise ValueError("y_true holds no positive with a weight, so F1 is 0 at every threshold; "
+                         "use rows with at least one positive")
     precision, recall, threshold = _pr_curve(y_true, np.asarray(prob), sample_weight)
     total = precision + recall
     f1 = 2 * precision * recall / np.where(total > 0, total, 1)
@@ -127,7 +143,7 @@ def best_f1_threshold(y_true: ArrayLike, prob: ArrayLike, *,
 
 def _pr_curve(y_true: np.ndarray, prob: np.ndarray, weight: ArrayLike | None
               ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """scikit-learn's curve in half its time: its stable sort is slow, but not on sorted scores."""
+    """scikit-learn's curve in half the time: its stable sort is fast on scores already sorted."""
     weight = None if weight is None else np.asarray(weight)
     if prob.shape == y_true.shape == (prob if weight is None else weight).shape:
         order = np.argsort(prob)[::-1]
@@ -137,18 +153,21 @@ def _pr_curve(y_true: np.ndarray, prob: np.ndarray, weight: ArrayLike | None
 
 def expected_cost(y_true: ArrayLike, decision: ArrayLike, amount: ArrayLike, *, fee: float,
                   sample_weight: ArrayLike | None = None) -> float:
-    """What fraud and its detection cost per transaction: missed amounts, and a fee an alarm.
+    """Mean cost per transaction: the amounts of missed frauds, and a fee for each alarm.
 
     Args:
         y_true: ``(N,)`` of 0 and 1.
         decision: ``(N,)`` of 0 and 1, where 1 is an alarm.
-        amount: ``(N,)`` in euro, ``>= 0``: what a fraud costs that raises no alarm.
-        fee: in euro, ``>= 0``: what looking into an alarm costs, right or wrong.
-        sample_weight: ``(N,)``, ``>= 0``.
+        amount: ``(N,)`` in euro, ``>= 0``: the cost of a fraud that raises no alarm.
+        fee: in euro, ``>= 0``: the cost of investigating an alarm, right or wrong.
+        sample_weight: ``(N,)``, ``>= 0``; ``None`` for equal weights.
+
+    Returns:
+        The mean cost in euro, ``>= 0``.
 
     Raises:
-        ValueError: shapes that differ, a target or decision that is neither 0 nor 1, an ``amount``,
-            ``fee`` or ``sample_weight`` below 0.
+        ValueError: shapes differ, a target or decision is neither 0 nor 1, or an ``amount``,
+            ``fee`` or ``sample_weight`` is below 0.
 
     Source: example-dependent costs of Elkan, "The Foundations of Cost-Sensitive Learning", IJCAI
     2001.
@@ -167,19 +186,21 @@ def best_cost_threshold(y_true: ArrayLike, prob: ArrayLike, amount: ArrayLike, *
                         sample_weight: ArrayLike | None = None) -> tuple[float, float]:
     """The threshold with the lowest :func:`expected_cost`, and that cost.
 
-    Raise an alarm where ``prob >= threshold``. Every threshold is tried; of equally good ones (up
-    to rounding) the highest is taken, and ``inf`` means that no alarm at all is cheapest. Choose it
-    on validation data.
+    There is an alarm where ``prob >= threshold``. Choose the threshold on validation data.
 
     Args:
         y_true: ``(N,)`` of 0 and 1.
-        prob: ``(N,)``, any increasing score.
-        amount: ``(N,)`` in euro, ``>= 0``.
-        fee: in euro, ``>= 0``.
-        sample_weight: ``(N,)``, ``>= 0``.
+        prob: ``(N,)``, the probability of 1 or any other score that rises with it.
+        amount: ``(N,)`` in euro, ``>= 0``: the cost of a fraud that raises no alarm.
+        fee: in euro, ``>= 0``: the cost of investigating an alarm.
+        sample_weight: ``(N,)``, ``>= 0``; ``None`` for equal weights.
+
+    Returns:
+        The threshold and the mean cost in euro. Every threshold is tried. Of equally good ones (up
+        to rounding) it is the highest, and ``inf`` if no alarm at all is cheapest.
 
     Raises:
-        ValueError: as :func:`expected_cost`; a ``prob`` that is nan or infinite.
+        ValueError: as for :func:`expected_cost`, or a ``prob`` is nan or infinite.
 
     >>> best_cost_threshold([0, 1, 0, 1], [0.1, 0.2, 0.3, 0.9], [9.0, 4.0, 9.0, 50.0], fee=3.0)
     (0.9, 1.75)
@@ -187,8 +208,9 @@ def best_cost_threshold(y_true: ArrayLike, prob: ArrayLike, amount: ArrayLike, *
     prob = np.asarray(prob)
     missed, weight = _missed_and_weight(y_true, prob, amount, fee, sample_weight)
     if not np.isfinite(prob).all():
-        raise ValueError("prob holds nan or inf; a threshold needs numbers")
-    order = np.argsort(prob)[::-1]  # equals count together, so their order does not matter
+        raise ValueError("prob holds nan or inf; remove those rows, or find out why the model "
+                         "gives them")
+    order = np.argsort(prob)[::-1]  # ties count together, so their order does not matter
     prob, missed, weight = prob[order], missed[order], weight[order]
     # The cost with an alarm for the first 0, 1, ... N samples.
     change = np.concatenate([[0.0], np.cumsum(weight * (fee - missed))])
@@ -201,7 +223,7 @@ def best_cost_threshold(y_true: ArrayLike, prob: ArrayLike, amount: ArrayLike, *
 
 def _missed_and_weight(y_true: ArrayLike, other: np.ndarray, amount: ArrayLike, fee: float,
                        sample_weight: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
-    """What each sample costs without an alarm, and its weight, in float64."""
+    """The cost of each sample without an alarm, and its weight, both float64 ``(N,)``."""
     y_true, amount = np.asarray(y_true), np.asarray(amount, dtype=np.float64)
     weight = (np.ones(y_true.shape) if sample_weight is None
               else np.asarray(sample_weight, dtype=np.float64))
@@ -212,30 +234,31 @@ def _missed_and_weight(y_true: ArrayLike, other: np.ndarray, amount: ArrayLike, 
     if not np.isin(y_true, (0, 1)).all():
         raise ValueError("y_true must hold 0 and 1")
     if not (amount >= 0).all() or not fee >= 0:
-        raise ValueError(f"amount and fee must be >= 0; fee is {fee}")
+        raise ValueError(f"amount and fee must be >= 0; fee is {fee}, and the smallest amount is "
+                         f"{amount.min()}")
     if not (weight >= 0).all() or not weight.sum() > 0:
-        raise ValueError("sample_weight must be numbers >= 0, not all of them 0")
+        raise ValueError("sample_weight must hold numbers >= 0, not all of them 0")
     return amount * (y_true == 1), weight
 
 
 def correct_prior(prob: ArrayLike, *, weight: float = 1.0, kept: float = 1.0) -> np.ndarray:
     """Probabilities as they would be without a class weight and without undersampling.
 
-    A weight on the positives multiplies the odds that cross entropy makes a model believe; keeping
-    only some of the negatives divides them. Both are undone by one factor on the odds,
-    ``kept / weight``, which moves no ranking.
+    A weight on the positives multiplies the odds that cross entropy makes a model believe by that
+    weight. Training on only a share of the negatives divides the odds by that share. Multiplying
+    the odds by ``kept / weight`` undoes both and does not change any ranking.
 
     Args:
         prob: probabilities of 1, any shape.
-        weight: what the positives' loss was multiplied by, ``> 0`` (``pos_weight``).
+        weight: the factor on the loss of the positives, ``> 0`` (``pos_weight``).
         kept: the share of the negatives that the model was trained on, in ``(0, 1]``.
 
     Returns:
-        Probabilities, float64, of the shape of ``prob``. They are as good as the model's own:
-        what was miscalibrated before, for another loss than cross entropy, stays so.
+        Probabilities, float64, of the shape of ``prob``. Other causes of miscalibration, such as a
+        loss other than cross entropy, are not corrected.
 
     Raises:
-        ValueError: a ``prob`` outside ``[0, 1]``, ``weight`` or ``kept`` not allowed.
+        ValueError: a ``prob`` is outside ``[0, 1]``, or ``weight`` or ``kept`` is not allowed.
 
     Source: Dal Pozzolo, Caelen, Johnson and Bontempi, "Calibrating Probability with Undersampling
     for Unbalanced Classification", IEEE CIDM 2015, equation 4; Saerens, Latinne and Decaestecker,
@@ -250,25 +273,30 @@ def correct_prior(prob: ArrayLike, *, weight: float = 1.0, kept: float = 1.0) ->
     if not 0 < weight < np.inf:
         raise ValueError(f"weight is {weight}; it must be a number above 0")
     if not 0 < kept <= 1:
-        raise ValueError(f"kept is {kept}; it must be a share above 0, at most 1")
+        raise ValueError(f"kept is {kept}; it must be a share above 0 and at most 1")
     factor = kept / weight
     return factor * prob / (factor * prob + (1 - prob))
 
 
 def posterior_error(prob: ArrayLike, posterior: ArrayLike, *,
                     sample_weight: ArrayLike | None = None) -> float:
-    """How far stated probabilities lie from the true ones, where these are known: root mean square.
+    """The root mean square distance between stated probabilities and the true ones.
 
-    Its square is what the model's Brier score exceeds that of an all-knowing model by, on average
-    over the outcomes: calibration and refinement together, without bins and their bias.
+    This needs data whose true probabilities are known. On average over the outcomes, the square of
+    this error is the model's Brier score minus the Brier score of the true probabilities. So it
+    measures calibration and refinement together, without bins and their bias.
 
     Args:
         prob: ``(N,)``, probabilities of 1.
-        posterior: ``(N,)``, the true probabilities of 1, as those of the synthetic twin.
-        sample_weight: ``(N,)``, ``>= 0``.
+        posterior: ``(N,)``, the true probabilities of 1, for example those of the synthetic twin.
+        sample_weight: ``(N,)``, ``>= 0``; ``None`` for equal weights.
+
+    Returns:
+        A number in ``[0, 1]``.
 
     Raises:
-        ValueError: shapes that differ, a number outside ``[0, 1]``, a ``sample_weight`` below 0.
+        ValueError: shapes differ, a number is outside ``[0, 1]``, or a ``sample_weight`` is below
+            0.
 
     >>> round(posterior_error([0.1, 0.4], [0.1, 0.0]), 3)
     0.283
@@ -287,15 +315,15 @@ def posterior_error(prob: ArrayLike, posterior: ArrayLike, *,
 def _weight(sample_weight: ArrayLike | None, prob: np.ndarray) -> np.ndarray:
     weight = np.ones_like(prob) if sample_weight is None else np.asarray(sample_weight, dtype=float)
     if weight.shape != prob.shape or not (weight >= 0).all() or not weight.sum() > 0:
-        raise ValueError(f"sample_weight must be {len(prob)} numbers >= 0, not all of them 0")
+        raise ValueError(f"sample_weight must hold {len(prob)} numbers >= 0, not all of them 0")
     return weight
 
 
 def seed_band(values: ArrayLike, *, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over seeds, and the half width of its confidence interval, by Student's t.
+    """The mean over seeds, and half the width of its confidence interval, by Student's t.
 
-    It speaks of other seeds on the same data, not of other data. Two losses trained with the same
-    seeds are best compared by the band of their differences, seed by seed.
+    The interval is about other seeds on the same data, not about other data. To compare two losses
+    trained with the same seeds, pass the differences seed by seed.
 
     Args:
         values: ``(seeds, ...)``, at least two seeds.
@@ -305,7 +333,7 @@ def seed_band(values: ArrayLike, *, confidence: float = 0.95) -> tuple[np.ndarra
         Mean and half width, each of the shape of one seed's values.
 
     Raises:
-        ValueError: fewer than two seeds, or ``confidence`` not allowed.
+        ValueError: there are fewer than two seeds, or ``confidence`` is not allowed.
 
     >>> mean, half = seed_band([0.70, 0.74, 0.72])
     >>> print(f"{mean:.2f} ± {half:.2f}")
@@ -322,30 +350,79 @@ def seed_band(values: ArrayLike, *, confidence: float = 0.95) -> tuple[np.ndarra
     return values.mean(axis=0), t.ppf((1 + confidence) / 2, df=len(values) - 1) * error
 
 
+def paired_gain(score: Callable[[Tensor, Tensor], Tensor | float], y_true: Tensor, first: Tensor,
+                second: Tensor, *, repeats: int = 300, seed: int = 0) -> tuple[np.ndarray, float]:
+    """How much the second of two models gains in each pair, and the error of the mean gain.
+
+    The models of a pair share their seed, and all are judged on the same rows, so what is hard for
+    one is hard for the other and cancels in the difference. Two kinds of noise remain. That of the
+    rows is found by *resampling*: the same rows, picked at random with replacement, for all models.
+    That of the seeds is the spread of the gains. Their squares add up.
+
+    Args:
+        score: of answers ``(N,)`` and targets ``(N,)``; more is better.
+        y_true: ``(N,)``.
+        first, second: answers ``(pairs, N)``, of two pairs at least.
+        repeats: how often the rows are resampled, at least 2.
+        seed: the seed of the resampling.
+
+    Returns:
+        The gains, ``(pairs,)``, and the standard error of their mean.
+
+    Raises:
+        ValueError: the shapes do not fit, or there are fewer than two pairs.
+
+    Source: Efron and Tibshirani, *An Introduction to the Bootstrap*, Chapman and Hall 1993.
+
+    >>> accuracy = lambda answer, target: (answer == target).double().mean()
+    >>> y = torch.tensor([0.0, 1.0, 1.0, 0.0])
+    >>> gains, error = paired_gain(accuracy, y, torch.zeros(2, 4), torch.stack([y, y]))
+    >>> gains
+    array([0.5, 0.5])
+    """
+    if first.shape != second.shape or first.shape[1:] != y_true.shape or y_true.dim() != 1:
+        raise ValueError(f"first and second have shapes {tuple(first.shape)} and "
+                         f"{tuple(second.shape)} beside targets of shape {tuple(y_true.shape)}; "
+                         "they must be (pairs, N) and (N,)")
+    if len(first) < 2:
+        raise ValueError(f"there are {len(first)} pairs; an error needs at least two")
+
+    def gains_on(rows: Tensor) -> np.ndarray:
+        return np.array([float(score(b[rows], y_true[rows])) - float(score(a[rows], y_true[rows]))
+                         for a, b in zip(first, second, strict=True)])
+
+    generator, size = torch.Generator().manual_seed(seed), len(y_true)
+    gains = gains_on(torch.arange(size))
+    means = [gains_on(torch.randint(size, (size,), generator=generator)).mean()
+             for _ in range(repeats)]
+    return gains, float(np.sqrt(np.var(means, ddof=1) + np.var(gains, ddof=1) / len(gains)))
+
+
 def calibration_error(y_true: ArrayLike, prob: ArrayLike, *, bins: int = 15,
                       strategy: str = "uniform", sample_weight: ArrayLike | None = None) -> float:
-    """Expected calibration error: how far stated probabilities are from frequencies, on average.
+    """Expected calibration error: the mean distance between stated probability and frequency.
 
-    Samples with a similar probability share a bin. The error is the mean of ``|frequency - mean
-    probability|`` over the bins, by their share of the samples. It is biased upwards: a perfectly
-    calibrated model scores above 0 on any finite sample, the more so the more bins.
+    Samples with similar probabilities share a bin. The error is the mean of ``|frequency - mean
+    probability|`` over the bins, weighted by their share of the samples. It is biased upwards: even
+    a perfectly calibrated model scores above 0 on average on a finite sample, and more bins
+    increase this bias.
 
     Args:
         y_true: ``(N,)``; 0 and 1, or class indices if ``prob`` is ``(N, C)``.
-        prob: ``(N,)``, the probability of 1; or ``(N, C)``, of which the largest of each row, the
-            *confidence*, is held against whether that class is right.
-        bins: how many, ``>= 1``.
-        strategy: ``"uniform"``, bins of equal width; ``"quantile"``, bins of equal weight (samples
-            of one probability stay together, so there may be fewer). As in scikit-learn's
-            ``calibration_curve``, which draws what is summed up here.
-        sample_weight: ``(N,)``, ``>= 0``.
+        prob: ``(N,)``, the probability of 1; or ``(N, C)``, where the largest probability of each
+            row, the *confidence*, is compared with whether that class is right.
+        bins: the number of bins, ``>= 1``.
+        strategy: ``"uniform"`` for bins of equal width; ``"quantile"`` for bins of equal weight
+            (samples with the same probability stay together, so there may be fewer). Both are as in
+            scikit-learn's ``calibration_curve``, which plots what is summed up here.
+        sample_weight: ``(N,)``, ``>= 0``; ``None`` for equal weights.
 
     Returns:
         A number in ``[0, 1]``.
 
     Raises:
-        ValueError: shapes that do not fit, no sample, a probability outside ``[0, 1]``, a target
-            that is none, ``bins``, ``strategy`` or ``sample_weight`` not allowed.
+        ValueError: shapes do not fit, there is no sample, a probability is outside ``[0, 1]``, a
+            target is not a class, or ``bins``, ``strategy`` or ``sample_weight`` is not allowed.
 
     Source: Naeini, Cooper and Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian
     Binning", AAAI 2015; for the confidence Guo et al., "On Calibration of Modern Neural Networks",
@@ -360,14 +437,83 @@ def calibration_error(y_true: ArrayLike, prob: ArrayLike, *, bins: int = 15,
     return float((share * np.abs(frequency - confidence))[full].sum())
 
 
+def calibration_floor(prob: ArrayLike, *, bins: int = 15, rounds: int = 20, seed: int = 0) -> float:
+    """The expected calibration error that a perfectly calibrated model would have, on average.
+
+    The probabilities stay as they are. In each of the ``rounds``, a random number decides for every
+    answer whether it is right, with exactly the stated probability. The
+    :func:`calibration_error` that is left is due to chance alone.
+
+    Args:
+        prob: ``(N,)``, the probability of 1; or ``(N, C)``, where the largest probability of each
+            row is used.
+        bins: the number of bins, of equal width, ``>= 1``.
+        rounds: how many times to repeat this, ``>= 1``.
+        seed: the seed of the random numbers.
+
+    Returns:
+        A number in ``[0, 1]``. It is smaller with more samples and with more certain answers.
+
+    Raises:
+        ValueError: ``rounds`` is smaller than 1, or :func:`calibration_error` refuses ``prob`` or
+            ``bins``.
+
+    Source: the consistency resampling of Bröcker and Smith, "Increasing the Reliability of
+    Reliability Diagrams", Weather and Forecasting 2007.
+
+    >>> round(calibration_floor([0.5] * 100, rounds=1000), 2)
+    0.04
+    """
+    if rounds < 1:
+        raise ValueError(f"rounds is {rounds}; it must be at least 1")
+    prob = np.asarray(prob, dtype=float)
+    confidence = prob.max(axis=1) if prob.ndim == 2 else prob
+    coins = np.random.default_rng(seed).random((rounds, *confidence.shape))
+    return float(np.mean([calibration_error(toss < confidence, confidence, bins=bins)
+                          for toss in coins]))
+
+
+def cluster_looseness(points: ArrayLike, labels: ArrayLike) -> float:
+    """How far apart the points of a class lie, compared with the distance between the classes.
+
+    This is the mean squared distance of the points of a class from their centre, averaged over the
+    classes, divided by the mean squared distance of the centres from their own centre. It does not
+    depend on the unit of length, and every class counts the same.
+
+    Args:
+        points: ``(N, D)``.
+        labels: ``(N,)``, the class of each point, at least two classes.
+
+    Returns:
+        A number ``>= 0``; 0 if all points of each class coincide.
+
+    Raises:
+        ValueError: shapes do not fit, there are fewer than two classes, or all centres coincide.
+
+    >>> round(cluster_looseness([[0.0], [2.0], [9.0], [11.0]], [0, 0, 1, 1]), 4)
+    0.0494
+    """
+    points, labels = np.asarray(points, dtype=float), np.asarray(labels)
+    if points.ndim != 2 or labels.shape != points.shape[:1]:
+        raise ValueError(f"points has shape {points.shape} and labels {labels.shape}; they must be "
+                         "(N, D) and (N,)")
+    clouds = [points[labels == label] for label in np.unique(labels)]
+    centres = np.array([cloud.mean(axis=0) for cloud in clouds])
+    between = centres.var(axis=0).sum()
+    if len(clouds) < 2 or not between > 0:
+        raise ValueError(f"labels holds {len(clouds)} class(es) with centres in one place; give at "
+                         "least two classes with different centres")
+    return float(np.mean([cloud.var(axis=0).sum() for cloud in clouds]) / between)
+
+
 def reliability(y_true: ArrayLike, prob: ArrayLike, *, bins: int = 15, strategy: str = "uniform",
                 sample_weight: ArrayLike | None = None
                 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What a reliability diagram shows, bin by bin; arguments as in :func:`calibration_error`.
 
     Returns:
-        The share of the samples, their mean probability and the frequency of 1 (of right answers),
-        each ``(bins,)``; nan where a bin is empty.
+        The share of the samples, their mean probability, and the frequency of 1 (with ``(N, C)``,
+        of right answers), each ``(bins,)``. The last two are nan where a bin is empty.
 
     >>> reliability([0, 1, 1, 1], [0.2, 0.2, 0.9, 0.9], bins=2)
     (array([0.5, 0.5]), array([0.2, 0.9]), array([0.5, 1. ]))
@@ -386,10 +532,10 @@ def reliability(y_true: ArrayLike, prob: ArrayLike, *, bins: int = 15, strategy:
         where = np.searchsorted(edges, position, side="right")[index]
     else:
         raise ValueError(f'strategy is {strategy!r}; it must be "uniform" or "quantile"')
-    total, stated, seen = (np.bincount(where, weights=weight * values, minlength=bins)
-                           for values in (np.ones_like(prob), prob, outcome))
+    total, stated, observed = (np.bincount(where, weights=weight * values, minlength=bins)
+                               for values in (np.ones_like(prob), prob, outcome))
     with np.errstate(invalid="ignore"):
-        return total / total.sum(), stated / total, seen / total
+        return total / total.sum(), stated / total, observed / total
 
 
 def _outcome_and_probability(y_true: np.ndarray, prob: np.ndarray
@@ -399,8 +545,8 @@ def _outcome_and_probability(y_true: np.ndarray, prob: np.ndarray
         raise ValueError(f"y_true has shape {y_true.shape} and prob {prob.shape}; they must be "
                          "(N,) and (N,) or (N, C), with at least one sample")
     if not ((prob >= 0) & (prob <= 1)).all():
-        raise ValueError("prob must hold probabilities, from 0 to 1; of logits take the sigmoid or "
-                         "softmax first")
+        raise ValueError("prob must hold probabilities, from 0 to 1; of logits, take the sigmoid "
+                         "or the softmax first")
     classes = 2 if prob.ndim == 1 else prob.shape[1]
     if not np.isin(y_true, np.arange(classes)).all():
         raise ValueError(f"y_true must hold whole numbers from 0 to {classes - 1}")

@@ -1,6 +1,6 @@
-"""The machine under the notebooks: device, seeds, threads, progress, environment report.
+"""The machine that runs the notebooks: device, seeds, threads, progress, environment report.
 
-What belongs here: whatever a notebook must know or set about the machine it runs on.
+What belongs here: everything that a notebook must know or set about the machine it runs on.
 What does not: anything about data, models or losses.
 """
 
@@ -31,7 +31,7 @@ def device(name: str | None = None) -> torch.device:
         name: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"`` to insist on one; ``None`` to choose.
 
     Raises:
-        ValueError: ``name`` is no device, or this machine does not have it.
+        ValueError: ``name`` is not a device, or this machine does not have it.
 
     >>> device("cpu")
     device(type='cpu')
@@ -46,7 +46,8 @@ def device(name: str | None = None) -> torch.device:
         raise ValueError(f"device is {name!r}, which PyTorch does not know; "
                          f"this machine has {', '.join(found)}") from None
     if chosen.type not in found:
-        raise ValueError(f"device is {name!r}, but this machine has only {', '.join(found)}")
+        raise ValueError(f"device is {name!r}, but this machine has only {', '.join(found)}; use "
+                         "one of these, or None to choose")
     return chosen
 
 
@@ -63,7 +64,7 @@ def seed_everything(seed: int) -> torch.Generator:
     True
     """
     if not 0 <= seed < 2**32:
-        raise ValueError(f"seed is {seed}; it must lie between 0 and 2**32 - 1")
+        raise ValueError(f"seed is {seed}; it must be an integer from 0 to 2**32 - 1")
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
@@ -73,9 +74,12 @@ def seed_everything(seed: int) -> torch.Generator:
 def set_threads(n: int = 1) -> int:
     """Let PyTorch use ``n`` CPU threads; returns the number it used before.
 
-    One is right for the small networks of this course: an operation of a few microseconds
-    loses more by waking a second thread than it gains, and two processes that both want
-    every core can be many times slower than one.
+    One thread is best for the small networks of this course. An operation that takes a few
+    microseconds loses more by waking a second thread than it gains, and two processes that compete
+    for every core can be many times slower than one.
+
+    Args:
+        n: the number of threads, ``>= 1``.
 
     Raises:
         ValueError: ``n`` is smaller than 1.
@@ -88,9 +92,9 @@ def set_threads(n: int = 1) -> int:
 
 
 def report() -> str:
-    """Describe the environment in a few lines worth pasting into a bug report.
+    """Describe the environment in a few lines that you can paste into a bug report.
 
-    Names versions, processor, device and the course's settings; no user name and no path.
+    They name versions, processor, device and the course's settings, but no user name and no path.
     """
     def version(package: str) -> str:
         try:
@@ -100,14 +104,14 @@ def report() -> str:
 
     packages = ("torch", "torchvision", "numpy", "pandas", "scikit-learn", "matplotlib", "seaborn",
                 "ipython", "ipykernel", "jupyterlab", "ipywidgets")
-    wish = os.environ.get("COURSE_DATA", "")
+    data = os.environ.get("COURSE_DATA", "")
     rows = {
         "course_utils": __version__,
         "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         "packages": ", ".join(f"{name} {version(name)}" for name in packages),
         "device": f"{device()}, {os.cpu_count()} processors, "
                   f"{torch.get_num_threads()} PyTorch thread(s)",
-        "COURSE_DATA": "embedded" if wish == "embedded" else "a path" if wish else "not set",
+        "COURSE_DATA": "embedded" if data == "embedded" else "a path" if data else "not set",
         "COURSE_OFFLINE": os.environ.get("COURSE_OFFLINE", "not set"),
         "shown in": "a notebook" if _in_notebook() else "a terminal",
     }
@@ -123,19 +127,19 @@ def _in_notebook() -> bool:
 
 
 class Progress:
-    """A progress bar for anything longer than a few seconds, wherever the code runs.
+    """A progress bar for everything that takes longer than a few seconds, wherever the code runs.
 
-    In a notebook one output is redrawn a few times a second and ends as a line of plain text
-    without times, so that a stored notebook stays the same from run to run. In a terminal it is
-    tqdm, which keeps silent where nobody looks (a log file, CI).
+    In a notebook, one output is updated a few times a second and ends as a line of plain text
+    without times, so that a stored notebook stays the same from run to run. In a terminal the bar
+    is tqdm's, which prints nothing where nobody would see it (into a log file, in CI).
 
     Args:
         description: what is being done, such as ``"training"``.
-        total: the number of steps, or ``None`` while it is not known; may be set later.
-        unit: the name of one step, such as ``"epochs"`` or ``"B"`` for bytes.
-        show: ``False`` draws nothing, so that callers need no second code path.
+        total: the number of steps, or ``None`` while it is unknown; it may be set later.
+        unit: the name of the steps, such as ``"epochs"``, or ``"B"`` for bytes.
+        show: ``False`` shows nothing, so that callers need no second code path.
 
-    It is also what `pooch <https://www.fatiando.org/pooch>`_ takes as ``progressbar``.
+    `pooch <https://www.fatiando.org/pooch>`_ accepts it as ``progressbar``.
 
     >>> with Progress("counting", total=3, show=False) as bar:
     ...     for _ in range(3):
@@ -163,7 +167,7 @@ class Progress:
                               disable=None, unit_scale=unit == "B")
 
     def update(self, n: float = 1, note: str | None = None) -> None:
-        """Go ``n`` steps on; ``note`` replaces the words at the end of the bar."""
+        """Advance by ``n`` steps; ``note`` replaces the words at the end of the bar."""
         self.n += n
         self._note = self._note if note is None else note
         if self._tqdm is not None:
@@ -181,7 +185,7 @@ class Progress:
             self._tqdm.reset()
 
     def close(self) -> None:
-        """Leave the last line standing and draw no more."""
+        """Leave the last line in place and stop updating it."""
         if self._closed:
             return
         self._closed = True

@@ -1,12 +1,12 @@
-"""Many small networks at once: every pair of a loss and a seed, in one go.
+"""Many small networks at once: every pair of a loss and a seed, trained together.
 
-What belongs here: training a grid of networks of one architecture side by side, and what comes out
-of it. One network at a time is ``training``.
+What belongs here: training a grid of networks of one architecture side by side, and the results.
+One network at a time is ``training``.
 
-A step of a network with a few hundred weights takes the computer microseconds to compute and a
-millisecond to organise. So the weights of all networks lie in one tensor, ``torch.func.vmap`` turns
-the network and the loss into operations on all of them, and the step is recorded once, as a plain
-list of tensor operations, and replayed.
+For a network with a few hundred weights, the arithmetic of a step takes microseconds, but
+organising it takes a millisecond. So the weights of all networks are kept in one tensor,
+``torch.func.vmap`` turns the network and the loss into operations on all of them, and the step is
+recorded once, as a plain list of tensor operations, and then replayed.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ Metric = Callable[[Evaluation], float]
 
 
 class Member(NamedTuple):
-    """Which network of the grid."""
+    """One network of the grid, by its loss, learning rate and seed."""
 
     loss: str
     lr: float
@@ -70,12 +70,12 @@ class Sweep:
     """Trained networks, in the order of ``members``.
 
     Attributes:
-        members: one row a network: ``loss``, ``lr``, ``seed`` and ``best_epoch``, the epoch whose
-            weights it has (the last one, unless ``keep_best`` was asked for).
-        frame: one row a value: ``loss``, ``lr``, ``seed``, ``part``, ``metric``, ``value``; the
-            metric ``loss`` and those asked for, on each part, after training.
-        history: one row a network and epoch: ``train_loss``, measured while the weights move, and
-            with ``keep_best`` that part's loss after the epoch.
+        members: one row per network: ``loss``, ``lr``, ``seed`` and ``best_epoch``, the epoch whose
+            weights it has (the last one, unless ``keep_best`` was given).
+        frame: one row per value, after training: ``loss``, ``lr``, ``seed``, ``part``, ``metric``,
+            ``value``. The metrics are ``loss`` and those given as ``metrics``, on each part.
+        history: one row per network and epoch: ``train_loss``, measured while the weights change,
+            and with ``keep_best`` the loss on that part after the epoch.
         logits: for each part a tensor ``(members, N)`` or ``(members, N, C)``, on the CPU.
     """
 
@@ -87,7 +87,7 @@ class Sweep:
     _states: list[dict[str, Tensor]]
 
     def prob(self, part: str) -> Tensor:
-        """Probabilities of a part, float64 ``(members, N)`` by sigmoid, ``(members, N, C)`` by
+        """Probabilities on a part, float64: ``(members, N)`` by sigmoid, ``(members, N, C)`` by
         softmax."""
         return torch.stack([Predictions(logits).prob for logits in self.logits[part]])
 
@@ -95,17 +95,17 @@ class Sweep:
         """The network of that loss, seed and learning rate, in evaluation mode on the CPU.
 
         Raises:
-            KeyError: there is none, or there are several because ``lr`` is missing.
+            KeyError: there is no such network, or there are several because ``lr`` is missing.
         """
         found = [number for number, member in enumerate(self.members.itertuples())
                  if (member.loss, member.seed) == (loss, seed) and lr in (None, member.lr)]
         if len(found) != 1:
             raise KeyError(f"{len(found)} networks have loss {loss!r}, seed {seed} and lr {lr}; "
-                           "see .members for those there are")
+                           "name exactly one of those in .members")
         network = copy.deepcopy(self._network)
         state = self._states[found[0]]
-        network.load_state_dict(state, strict=False)  # tied weights come once
-        for name, buffer in network.named_buffers():  # those too that are not persistent
+        network.load_state_dict(state, strict=False)  # tied weights are stored only once
+        for name, buffer in network.named_buffers():  # including those that are not persistent
             buffer.copy_(state[name])
         return network.eval()
 
@@ -113,7 +113,7 @@ class Sweep:
 def train_many(
     make_model: Callable[[], nn.Module],
     losses: Mapping[str, LossFunction],
-    train: Samples,
+    train: Samples | Mapping[int, Samples],
     *,
     parts: Mapping[str, Samples] | None = None,
     seeds: Iterable[int],
@@ -130,46 +130,49 @@ def train_many(
 ) -> Sweep:
     """Train one small network for every loss, learning rate and seed, many at once.
 
-    Each comes out as if it had been trained alone, up to rounding: with ``torch.manual_seed(seed)``
-    before ``make_model()``, ``TensorLoader(..., shuffle=True,
+    Each network is the same, up to rounding, as if it had been trained alone: with
+    ``torch.manual_seed(seed)`` before ``make_model()``, ``TensorLoader(..., shuffle=True,
     generator=torch.Generator().manual_seed(seed))``, its own optimiser, and
-    :func:`course_utils.training.fit`. A network that diverges harms no other; a warning names it,
-    and as with ``fit`` it ends with the weights of its last epoch without inf and nan. Ctrl-C or
-    the stop button returns the networks that are finished, if any, with a warning.
+    :func:`course_utils.training.fit`. A network that diverges does not affect the others. A warning
+    names it, and as with ``fit`` it ends with the weights of its last epoch without inf and nan.
+    Ctrl-C or the stop button returns the networks that are finished, if any, with a warning.
 
     Args:
-        make_model: gives a new network with logits ``(N,)`` or ``(N, C)``, made of what
-            ``torch.func.vmap`` takes: no dropout. From seed to seed only its parameters and
-            registered buffers may differ.
-        losses: by name, functions of ``(logits, target)``: the mean over the batch or one value a
-            sample, from tensor operations alone, the same ones each time.
+        make_model: returns a new network with logits ``(N,)`` or ``(N, C)``. All its layers must
+            work under ``torch.func.vmap``, so dropout is not possible. From seed to seed only its
+            parameters and registered buffers may differ.
+        losses: name to a function of ``(logits, target)`` that returns the mean over the batch or
+            one value per sample, and consists only of tensor operations, the same ones each time.
         train: ``(x, y)``, ``(x, y, weight)``, or an object with these three as attributes; weights
-            as in ``fit``.
-        parts: by name, what the networks are judged on; the same form as ``train``.
-        seeds: each is an initialisation and an order of the batches, shared by all losses.
+            as in ``fit``. Or a dict from each seed to such samples, as many for every seed: all
+            losses of a seed are then trained on its samples.
+        parts: name to the samples on which the networks are evaluated, each as ``(x, y)``,
+            ``(x, y, weight)`` or an object with these attributes.
+        seeds: each seed decides an initialisation and an order of the batches, which all losses
+            share.
         epochs: passes over ``train``, ``>= 1``.
-        batch_size: samples a step, ``>= 1``.
-        lr: one learning rate, or several to try each.
-        optimizer: called as ``optimizer(parameters, lr=lr)``; it must treat every weight by itself,
-            as SGD, Adam, AdamW or RMSprop do and LBFGS does not. Faster on the CPU:
-            ``functools.partial(torch.optim.Adam, fused=True)``.
+        batch_size: samples per step, ``>= 1``.
+        lr: one learning rate, or several, each of which is tried.
+        optimizer: called as ``optimizer(parameters, lr=lr)``. It must update every weight
+            independently of the others, as SGD, Adam, AdamW or RMSprop do and LBFGS does not.
+            Faster on the CPU: ``functools.partial(torch.optim.Adam, fused=True)``.
         metrics: further values for ``frame``, each a function of the Evaluation of one network on
             one part, as in ``fit``.
-        keep_best: the name of a part: each network gets the weights of the epoch with the lowest
-            loss there. Costs a forward pass over that part for every epoch.
+        keep_best: the name of a part. Each network gets the weights of the epoch with the lowest
+            loss there, at the cost of a forward pass over that part after every epoch.
         members_at_once: how many networks share a step. Fewer need less memory and more time; the
             result is the same. ``None`` chooses by the size of network and batch.
-        n_jobs: how many processes share the work, as joblib counts them; ``None`` is 1, or what a
-            surrounding ``joblib.parallel_config`` says. ``joblib.parallel_config("dask")`` sends
-            it to a cluster. Each job takes ``members_at_once`` networks, so make that small enough
-            to give every process one.
+        n_jobs: how many processes share the work, as joblib counts them; ``None`` is 1, or the
+            value of a surrounding ``joblib.parallel_config``. ``joblib.parallel_config("dask")``
+            sends the work to a cluster. Each job trains ``members_at_once`` networks, so make that
+            small enough to give every process a job.
         device: where to compute.
-        progress: whether to draw a bar.
+        progress: whether to show a progress bar.
 
     Raises:
-        ValueError: an empty or repeated choice, a number out of range, an unknown ``keep_best``,
-            tensors that do not fit together, a network or loss that cannot be run side by side, a
-            loss that does not give the same for the same batch.
+        ValueError: a choice is empty or repeated, a number is out of range, ``keep_best`` is
+            unknown, tensors do not fit together, a network or loss cannot be run side by side, or a
+            loss does not give the same value for the same batch.
 
     Source: the PyTorch tutorial "Model ensembling" (torch.func).
 
@@ -185,7 +188,7 @@ def train_many(
     rates = [lr] if isinstance(lr, (int, float)) else list(lr)
     for name, values in (("losses", list(losses)), ("seeds", seeds), ("lr", rates)):
         if not values or len(set(values)) < len(values):
-            raise ValueError(f"{name} is {values}; give at least one, and none twice")
+            raise ValueError(f"{name} is {values}; give at least one, and none of them twice")
     for name, value in (("epochs", epochs), ("batch_size", batch_size),
                         ("members_at_once", 1 if members_at_once is None else members_at_once)):
         if value < 1:
@@ -194,19 +197,20 @@ def train_many(
     if keep_best is not None and keep_best not in parts:
         raise ValueError(f"keep_best is {keep_best!r}; the parts are {', '.join(parts) or 'none'}")
     if keep_best == "train":
-        raise ValueError("keep_best is 'train', but train_loss is the loss while the weights move; "
-                         "give the part another name")
+        raise ValueError("keep_best is 'train', but train_loss is the loss while the weights "
+                         "change; give the part another name")
     if metrics and (not parts or "loss" in metrics):
-        raise ValueError(f"metrics has {', '.join(metrics)}; it needs parts to compute them on, "
-                         "and no second loss")
+        raise ValueError(f"metrics has {', '.join(metrics)}; metrics need parts to be computed on, "
+                         "and none of them may be named loss")
     networks = _initialised(make_model, seeds)
-    job = _Job(dict(losses), _tensors("train", train), parts, epochs, batch_size, optimizer,
+    rows, first_row, samples = _training_rows(train, seeds)
+    job = _Job(dict(losses), rows, first_row, samples, parts, epochs, batch_size, optimizer,
                dict(metrics or {}), keep_best, torch.device(device))
     job.check(networks[seeds[0]])
     job.check_alike(list(networks.values()))
     members = [Member(*member) for member in itertools.product(losses, rates, seeds)]
     at_once = members_at_once or job.members_that_fit(networks[seeds[0]])
-    # Networks of one seed share their batches, so they go together.
+    # Networks with the same seed share their batches, so they are trained together.
     by_seed = sorted(members, key=lambda member: seeds.index(member.seed))
     chunks = [sorted(by_seed[start:start + at_once], key=members.index)
               for start in range(0, len(members), at_once)]
@@ -231,7 +235,7 @@ def train_many(
 
 
 def _initialised(make_model: Callable[[], nn.Module], seeds: list[int]) -> dict[int, nn.Module]:
-    """A network a seed; the global random state is left as it was."""
+    """One network per seed; the global random state is left unchanged."""
     networks = {}
     with torch.random.fork_rng(devices=[]):
         for seed in seeds:
@@ -249,8 +253,28 @@ def _tensors(name: str, samples: Samples) -> tuple[Tensor, ...]:
     lengths = [len(t) for t in samples]
     if len(lengths) not in (2, 3) or len(set(lengths)) > 1 or not lengths[0]:
         raise ValueError(f"{name} holds tensors of {lengths} samples; give inputs, targets and "
-                         "perhaps weights, as many of each, and not none")
+                         "perhaps weights, the same number of each and at least one")
     return samples
+
+
+def _training_rows(train: Samples | Mapping[int, Samples], seeds: list[int]
+                   ) -> tuple[tuple[Tensor, ...], dict[int, int], int]:
+    """All rows to train on, where those of each seed begin, and how many a seed has."""
+    if not isinstance(train, Mapping):
+        rows = _tensors("train", train)
+        return rows, dict.fromkeys(seeds, 0), len(rows[0])
+    if missing := [seed for seed in seeds if seed not in train]:
+        raise ValueError(f"train holds no samples for seed {missing[0]}; it holds some for "
+                         f"{', '.join(map(str, train)) or 'none'}")
+    sets = [_tensors(f"train[{seed}]", train[seed]) for seed in seeds]
+    for seed, own in zip(seeds, sets, strict=True):
+        shapes, first = ([tuple(t.shape) for t in tensors] for tensors in (own, sets[0]))
+        if shapes != first:
+            raise ValueError(f"train[{seed}] has shapes {shapes} and train[{seeds[0]}] {first}; "
+                             "give every seed as many samples, of the same kind")
+    samples = len(sets[0][0])
+    first_row = {seed: samples * number for number, seed in enumerate(seeds)}
+    return tuple(map(torch.cat, zip(*sets, strict=True))), first_row, samples
 
 
 def _run(job: _Job, chunks: list[list[Member]], networks: dict[int, nn.Module],
@@ -287,7 +311,7 @@ def _collected(done: dict[Member, _Trained], network: nn.Module, parts: list[str
 
 
 class _Trained(NamedTuple):
-    """One network at the end."""
+    """One network after its training."""
 
     state: dict[str, Tensor]
     history: History
@@ -296,7 +320,7 @@ class _Trained(NamedTuple):
 
 
 class _Stack:
-    """Networks of one architecture, of which each is a row.
+    """Networks of one architecture, each of them one row.
 
     Attributes:
         weights: ``(members, P)``, all parameters.
@@ -326,7 +350,7 @@ class _Stack:
         """The logits of all networks for the same inputs, some rows at a time."""
         self.network.eval()
         forward = vmap(self.forward, in_dims=(0, 0, None))
-        kept = _kept_bytes(self.network, x[:128]) / len(x[:128])  # of a network and row
+        kept = _kept_bytes(self.network, x[:128]) / len(x[:128])  # per network and row
         rows = max(1, int(2**26 // ((1 + kept) * len(self.weights))))
         with torch.no_grad():
             logits = [forward(self.weights, self.buffers, some) for some in x.split(rows)]
@@ -340,7 +364,7 @@ class _Stack:
         return other
 
     def replace(self, members: list[int], other: _Stack) -> None:
-        """Take over some networks of another stack."""
+        """Copy some networks from another stack."""
         self.weights[members] = other.weights[members]
         for name, buffer in self.buffers.items():
             buffer[members] = other.buffers[name][members]
@@ -354,10 +378,12 @@ class _Stack:
 
 @dataclass(frozen=True)
 class _Job:
-    """What all chunks have in common; it travels to other processes."""
+    """What all chunks have in common; it is sent to other processes."""
 
     losses: dict[str, LossFunction]
     train: tuple[Tensor, ...]
+    first_row: dict[int, int]  # of the rows of ``train`` that belong to a seed
+    samples: int  # and how many there are
     parts: dict[str, tuple[Tensor, ...]]
     epochs: int
     batch_size: int
@@ -367,7 +393,7 @@ class _Job:
     device: torch.device
 
     def check(self, network: nn.Module) -> None:
-        """Say what does not fit before the training starts, and which loss it is."""
+        """Refuse what cannot be trained, before the training starts, and name it."""
         stack = _Stack([network], self.device)
         before = stack.copy()
         for name, (x, *_) in [("train", self.train), *self.parts.items()]:
@@ -387,17 +413,17 @@ class _Job:
         for name, buffer in stack.buffers.items():
             if not torch.equal(buffer, before.buffers[name]):
                 raise ValueError(f"the network changes its buffer {name!r} when it is used, as "
-                                 "batch norm does; take layer norm, or train it with fit")
+                                 "batch norm does; use layer norm, or train it with fit")
         frozen = [name for name, p in network.named_parameters() if not p.requires_grad]
         if frozen:
-            raise ValueError(f"the network has frozen weights, {', '.join(frozen)}, which would "
-                             "be trained here; train it with fit")
+            raise ValueError(f"the network has frozen weights, {', '.join(frozen)}, which "
+                             "train_many would train too; train it with fit")
         for (name, loss_fn), (of_one, (_, *rest)) in itertools.product(
                 self.losses.items(), zip(logits, first, strict=True)):
             once, again = (_loss_and_size(loss_fn, of_one[0], *rest)[0] for _ in range(2))
             if not torch.equal(once.nan_to_num(), again.nan_to_num()):
                 raise ValueError(f"loss {name!r} gives {once:.6g} and then {again:.6g} for the "
-                                 "same batch; here it is recorded once, so train it with fit")
+                                 "same batch; train_many records it only once, so use fit")
             try:
                 vmap(partial(_loss_and_size, loss_fn))(of_one, *(t[None] for t in rest))
             except RuntimeError as error:
@@ -406,9 +432,10 @@ class _Job:
                                  ) from error
 
     def check_alike(self, networks: list[nn.Module]) -> None:
-        """A stack has of all networks but the first only parameters and buffers: is that all?"""
+        """Refuse networks that differ in more than what a stack keeps: parameters and buffers."""
         if len({id(network) for network in networks}) < len(networks):
-            raise ValueError("make_model gives the same network twice; it must make a new one")
+            raise ValueError("make_model gives the same network twice; it must make a new one each "
+                             "time")
         x = self.train[0][:2].to(self.device)
         try:
             with torch.no_grad():
@@ -420,26 +447,27 @@ class _Job:
             alike = False
         if not alike:
             raise ValueError("the networks of two seeds differ in more than parameters and "
-                             "registered buffers; make_model must give one architecture, and draw "
-                             "nothing else at random")
+                             "registered buffers; make_model must give one architecture, and "
+                             "nothing else in it may be random")
 
     def members_that_fit(self, network: nn.Module, memory: float = 2**28) -> int:
-        """How many networks can take a step in about so many bytes."""
+        """How many networks can share a step in about ``memory`` bytes."""
         stack = _Stack([network], self.device)
         kept = _kept_bytes(stack.network, self.train[0][:self.batch_size].to(self.device))
         # Forward and backward; weights, gradient, optimiser, best weights; the order of the rows.
-        each = 3 * kept + 6 * stack.weights.nbytes + 8 * len(self.train[0])
+        each = 3 * kept + 6 * stack.weights.nbytes + 8 * self.samples
         return max(1, int(memory // each))
 
     def train_chunk(self, members: list[Member], networks: list[nn.Module],
                     tick: Callable[[int], None] = lambda n: None) -> dict[Member, _Trained]:
-        """Train these networks side by side, and judge them."""
+        """Train these networks side by side, and evaluate them."""
         stack = _Stack(networks, self.device)
         train = [t.to(self.device) for t in self.train]
         seeds = list(dict.fromkeys(member.seed for member in members))
         seed_of = torch.tensor([seeds.index(m.seed) for m in members], device=self.device)
         shuffles = [torch.Generator().manual_seed(seed) for seed in seeds]
-        # Neighbours with one learning rate are one parameter of the optimiser, a view of weights.
+        first_row = torch.tensor([[self.first_row[seed]] for seed in seeds])
+        # Neighbours with the same learning rate form one parameter of the optimiser, a view.
         rates, lengths = _runs(member.lr for member in members)
         leaves = stack.weights.split(lengths)
         optimizer = self.optimizer([{"params": [leaf], "lr": rate} for leaf, rate
@@ -449,8 +477,9 @@ class _Job:
         histories, best = [History(monitor) for _ in members], stack.copy()
 
         for epoch in range(1, self.epochs + 1):
-            order = torch.stack([torch.randperm(len(train[0]), generator=shuffle)
-                                 for shuffle in shuffles]).to(self.device)
+            order = torch.stack([torch.randperm(self.samples, generator=shuffle)
+                                 for shuffle in shuffles])
+            order = (order + first_row).to(self.device)
             losses = []
             for rows in order.split(self.batch_size, dim=1):
                 batch = [t.index_select(0, rows.reshape(-1)).unflatten(0, rows.shape)
@@ -462,7 +491,7 @@ class _Job:
                 losses.append(loss_and_size)
             loss, size = (torch.stack(column, dim=1).cpu().double()
                           for column in zip(*losses, strict=True))
-            seen = self._evaluate(stack, members, self.keep_best) if self.keep_best else None
+            results = self._evaluate(stack, members, self.keep_best) if self.keep_best else None
             finite, better = stack.weights.isfinite().all(dim=1).tolist(), []
             for i, history in enumerate(histories):
                 row = {"epoch": epoch, "train_loss": float(_mean(loss[i], size[i]))}
@@ -470,8 +499,8 @@ class _Job:
                         and finite[i]):
                     history.ended = "diverged"  # as fit does, which stops here
                     continue
-                if seen:
-                    row[monitor] = seen[i].loss
+                if results:
+                    row[monitor] = results[i].loss
                 old = next((r for r in history.rows if r["epoch"] == history.best_epoch), None)
                 history.rows.append(row)
                 if old is None or _is_better(row, old, monitor):
@@ -481,23 +510,23 @@ class _Job:
             tick(len(members))
 
         stack.replace([i for i, history in enumerate(histories) if history.best_epoch], best)
-        seen = {part: self._evaluate(stack, members, part) for part in self.parts}
+        final = {part: self._evaluate(stack, members, part) for part in self.parts}
         return {member: _Trained(
             stack.state(i), histories[i],
-            [(part, name, value) for part in seen for name, value in self._values(seen[part][i])],
-            {part: seen[part][i].logits for part in seen}) for i, member in enumerate(members)}
+            [(part, name, value) for part in final for name, value in self._values(final[part][i])],
+            {part: final[part][i].logits for part in final}) for i, member in enumerate(members)}
 
     def _step(self, stack: _Stack, members: list[Member]) -> Callable[..., Any]:
-        """A function that gives the gradients of all networks, and their losses and sizes."""
+        """A function that returns the gradients of all networks, and their losses and sizes."""
         losses, lengths = _runs(member.loss for member in members)
 
         def total(weights: Tensor, buffers: dict[str, Tensor], x: Tensor, *rest: Tensor
                   ) -> tuple[Tensor, list[Tensor]]:
             logits = vmap(stack.forward)(weights, buffers, x)
             of_losses = zip(*(t.split(lengths) for t in (logits, *rest)), strict=True)
-            seen = [vmap(partial(_loss_and_size, self.losses[name]))(*tensors)
-                    for name, tensors in zip(losses, of_losses, strict=True)]
-            loss, size = (torch.cat(column) for column in zip(*seen, strict=True))
+            pairs = [vmap(partial(_loss_and_size, self.losses[name]))(*tensors)
+                     for name, tensors in zip(losses, of_losses, strict=True)]
+            loss, size = (torch.cat(column) for column in zip(*pairs, strict=True))
             return loss.sum(), [loss, size]  # no network's loss depends on another's weights
 
         recorded: dict[int, Callable[..., Any]] = {}
@@ -514,22 +543,22 @@ class _Job:
     def _evaluate(self, stack: _Stack, members: list[Member], part: str) -> list[Evaluation]:
         x, target, *weight = (t.to(self.device) for t in self.parts[part])
         weight = weight[0] if weight else None
-        seen = []
+        results = []
         for member, logits in zip(members, stack.predict(x), strict=True):
             loss, _ = _mean_loss(self.losses[member.loss], logits, target, weight)
-            seen.append(Evaluation(logits.cpu(), target.cpu(),
-                                   None if weight is None else weight.cpu(), float(loss)))
-        return seen
+            results.append(Evaluation(logits.cpu(), target.cpu(),
+                                      None if weight is None else weight.cpu(), float(loss)))
+        return results
 
-    def _values(self, seen: Evaluation) -> Iterator[tuple[str, float]]:
-        yield "loss", seen.loss
-        finite = bool(seen.logits.isfinite().all())
+    def _values(self, result: Evaluation) -> Iterator[tuple[str, float]]:
+        yield "loss", result.loss
+        finite = bool(result.logits.isfinite().all())
         for name, metric in self.metrics.items():
-            yield name, float(metric(seen)) if finite else math.nan
+            yield name, float(metric(result)) if finite else math.nan
 
 
 def _kept_bytes(network: nn.Module, x: Tensor) -> int:
-    """What a network keeps of these rows for its backward pass."""
+    """The bytes that a network keeps of these rows for its backward pass."""
     kept = 0
 
     def count(tensor: Tensor) -> Tensor:
@@ -549,7 +578,7 @@ def _loss_and_size(loss_fn: LossFunction, logits: Tensor, target: Tensor,
 
 
 def _runs(values: Iterable[Any]) -> tuple[list[Any], list[int]]:
-    """Equal neighbours as one: the values and how often each stands there.
+    """Equal neighbours joined: the values, and how often each of them is repeated.
 
     >>> _runs("aab")
     (['a', 'b'], [2, 1])
@@ -568,8 +597,8 @@ _VIEWS = {_aten.view.default, _aten._unsafe_view.default, _aten.expand.default,
 def _record(function: Callable[..., Any], *args: Any) -> Callable[..., Any]:
     """``function`` as a list of tensor operations, for arguments of the same shapes.
 
-    What ``make_fx`` of torch does, several times as fast: without notes for a compiler, without
-    the views that change nothing, of which ``vmap`` makes many.
+    This is what torch's ``make_fx`` does, several times as fast: it writes no notes for a compiler,
+    and it leaves out views that change nothing, of which ``vmap`` makes many.
     """
     with _Recorder() as recorder:
         for place, tensor in enumerate(tree_leaves(args)):
@@ -582,20 +611,20 @@ def _record(function: Callable[..., Any], *args: Any) -> Callable[..., Any]:
 
 
 class _Recorder(TorchDispatchMode):
-    """Carries out tensor operations, those beneath autograd and vmap, and notes each."""
+    """Carries out tensor operations, those below autograd and vmap, and notes each of them."""
 
     def __init__(self) -> None:
         super().__init__()
         self.graph, self.constants = torch.fx.Graph(), nn.Module()
         self.nodes: dict[int, torch.fx.Node] = {}
-        self.alive: list[Tensor] = []  # else a later tensor could get the id of an earlier one
+        self.alive: list[Tensor] = []  # otherwise a later tensor could reuse the id of an earlier
 
     def note(self, tensor: Tensor, node: torch.fx.Node) -> None:
         self.alive.append(tensor)
         self.nodes[id(tensor)] = node
 
     def node(self, tensor: Tensor) -> torch.fx.Node:
-        """Where the tensor comes from; if from nowhere, it is a constant of the loss."""
+        """The node that computes the tensor; if there is none, it is a constant of the loss."""
         if id(tensor) not in self.nodes:
             name = f"constant{len(self.alive)}"
             self.constants.register_buffer(name, tensor)
@@ -608,7 +637,7 @@ class _Recorder(TorchDispatchMode):
             operation = _aten.clone.default
         result = operation(*args, **(kwargs or {}))
         if not isinstance(result, (Tensor, list, tuple)):
-            return result  # a check of a constant; vmap lets no loss look at the batch
+            return result  # a check of a constant: under vmap no loss can read the batch
         if operation in _VIEWS and _lie_alike(result, args[0]):
             self.note(result, self.node(args[0]))
             return result
@@ -616,7 +645,7 @@ class _Recorder(TorchDispatchMode):
             operation, *tree_map_only(Tensor, self.node, (tuple(args), kwargs or {})))
         if isinstance(result, Tensor):
             self.note(result, node)
-        else:  # split gives several
+        else:  # split returns several tensors
             for place, tensor in enumerate(result):
                 self.note(tensor, self.graph.call_function(operator.getitem, (node, place)))
         return result

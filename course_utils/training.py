@@ -1,12 +1,12 @@
-"""The training loop, once, as it should be: train, evaluate, predict.
+"""The training loop, written once and carefully: train, evaluate, predict.
 
-What belongs here: going through a loader with one model. What does not: losses (``losses``), scores
-of predictions (scikit-learn and ``metrics``), many networks at once (``sweeps``).
+What belongs here: running one model over a loader. What does not: losses (``losses``), scores of
+predictions (scikit-learn and ``metrics``), many networks at once (``sweeps``).
 
-A loader is anything that yields batches ``(inputs, target)`` or ``(inputs, target, weight)``, be it
-a ``torch.utils.data.DataLoader`` or the :class:`TensorLoader` below. A loss function takes
-``(logits, target)`` and returns the batch mean, or one value a sample, which is then averaged here,
-with the batch's weights if it has any.
+A loader is anything that yields batches ``(inputs, target)`` or ``(inputs, target, weight)``, for
+example a ``torch.utils.data.DataLoader`` or the :class:`TensorLoader` below. A loss function takes
+``(logits, target)`` and returns either the mean over the batch or one value per sample. The latter
+are averaged here, with the weights of the batch if it has any.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ LossFunction = Callable[[Tensor, Tensor], Tensor]
 
 
 class TensorLoader:
-    """Mini-batches of tensors that lie in memory, a few times faster than ``DataLoader`` for rows.
+    """Mini-batches of tensors in memory; for rows a few times faster than ``DataLoader``.
 
-    ``DataLoader`` fetches rows one at a time and stacks them; here a batch is a slice, without
+    ``DataLoader`` fetches rows one at a time and stacks them. Here a batch is a slice, and without
     ``shuffle`` even a view of the tensors. The last batch is smaller when ``batch_size`` does not
     divide the number of rows.
 
     Args:
-        tensors: each with the same first dimension, the samples.
-        batch_size: samples a batch, ``>= 1``.
-        shuffle: draw a new order for each pass.
-        generator: where the order comes from; ``None`` is PyTorch's global generator.
+        tensors: tensors with the same first dimension, the samples.
+        batch_size: samples per batch, ``>= 1``.
+        shuffle: whether to use a new random order for each pass.
+        generator: the source of that order; ``None`` for PyTorch's global generator.
 
     Raises:
-        ValueError: no tensors, tensors of different length, or ``batch_size`` below 1.
+        ValueError: there is no tensor, the tensors differ in length, or ``batch_size`` is below 1.
 
     >>> loader = TensorLoader(torch.arange(5), torch.arange(5) % 2, batch_size=2)
     >>> [batch[0].tolist() for batch in loader]
@@ -62,7 +62,8 @@ class TensorLoader:
                  generator: torch.Generator | None = None) -> None:
         lengths = [len(t) for t in tensors]
         if not lengths or len(set(lengths)) > 1:
-            raise ValueError(f"the tensors have {lengths} samples; give at least one, all as long")
+            raise ValueError(f"the tensors have {lengths} samples; give at least one tensor, and "
+                             "all of the same length")
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
         self.tensors, self.batch_size = tensors, batch_size
@@ -83,10 +84,10 @@ class TensorLoader:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says of every sample of a loader, on the CPU, in the loader's order.
+    """The answers of a model for every sample of a loader, on the CPU, in the loader's order.
 
     Attributes:
-        logits: ``(N,)`` for one logit a sample, ``(N, C)`` for classes.
+        logits: ``(N,)`` for one logit per sample, ``(N, C)`` for classes.
     """
 
     logits: Tensor
@@ -95,24 +96,25 @@ class Predictions:
     def prob(self) -> Tensor:
         """Probabilities: sigmoid of ``(N,)``, softmax over the classes of ``(N, C)``.
 
-        In float64: in float32 every logit above 17 gives 1.0, and a ranking loses its top.
+        Computed in float64, because in float32 every logit above 17 gives 1.0, which makes the
+        highest-ranked samples equal.
         """
         logits = self.logits.double()
         return logits.sigmoid() if logits.dim() == 1 else logits.softmax(dim=1)
 
     @property
     def decision(self) -> Tensor:
-        """The likelier side: 0/1 of ``(N,)``, the class index of ``(N, C)``."""
+        """The likelier class: 0 or 1 for logits ``(N,)``, the class index for ``(N, C)``."""
         return _decide(self.logits).long()
 
 
 @dataclass(frozen=True)
 class Evaluation(Predictions):
-    """Predictions beside their targets.
+    """Predictions together with their targets.
 
     Attributes:
-        target: ``(N,)``, as the loader gave them.
-        weight: ``(N,)``, or ``None`` if the loader gave none.
+        target: ``(N,)``, as the loader yields them.
+        weight: ``(N,)``, or ``None`` if the loader yields none.
         loss: the mean over all samples, by weight.
     """
 
@@ -122,7 +124,7 @@ class Evaluation(Predictions):
 
     @property
     def accuracy(self) -> float:
-        """The share of samples decided rightly, by weight."""
+        """The share of samples with a right decision, by weight, in ``[0, 1]``."""
         return float(_mean((self.decision == self.target).double(), self.weight))
 
 
@@ -131,10 +133,12 @@ class History:
     """What happened in each epoch.
 
     Attributes:
-        rows: a dict per finished epoch.
-        best_epoch: the epoch whose weights the model now has (``None``: no epoch was finished, or
-            there was nothing to choose by, and the model has those of the last one).
-        ended: ``"finished"``, or a sentence on why it stopped before.
+        monitor: the column that decides which epoch is best.
+        rows: one dict per finished epoch.
+        best_epoch: the epoch whose weights the model now has. ``None`` if no epoch was finished, or
+            if there were no validation data to choose by; the model then has the weights of the
+            last one.
+        ended: ``"finished"``, or a sentence that says why training stopped early.
     """
 
     monitor: str
@@ -144,7 +148,7 @@ class History:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row an epoch: ``train_loss``, ``train_accuracy``, ``lr``, ``val_...``."""
+        """One row per epoch: ``train_loss``, ``train_accuracy``, ``lr``, ``val_...``."""
         import pandas as pd
         return pd.DataFrame(self.rows).set_index("epoch") if self.rows else pd.DataFrame()
 
@@ -168,41 +172,48 @@ def fit(
 ) -> History:
     """Train ``model`` and leave it with the weights of its best finished epoch.
 
-    The train columns are measured while the weights move, as means over the batches' samples; the
-    validation columns after the epoch, with fixed weights, from all samples at once. Ctrl-C or the
-    stop button ends the training, not the notebook: the epochs finished so far are returned, with
-    a warning. So does a loss or a weight that is no longer finite.
+    The train columns are measured while the weights change, as means over the samples of all
+    batches. The validation columns are measured after the epoch, with fixed weights, from all
+    samples at once. Ctrl-C or the stop button ends the training but not the notebook: the epochs
+    finished so far are returned, with a warning. The same happens when the loss or a weight is no
+    longer finite.
 
     Args:
-        model: gives logits ``(N,)`` or ``(N, C)``. It is moved to ``device`` and stays there, and
-            ``model.train()`` is called before each epoch: a part that must not follow (a frozen
-            BatchNorm) overrides its ``train``.
+        model: maps inputs to logits ``(N,)`` or ``(N, C)``. It is moved to ``device`` and stays
+            there. ``model.train()`` is called before each epoch; a part that must stay in
+            evaluation mode (a frozen BatchNorm) has to override its ``train``.
         train_loader: yields ``(inputs, target)`` or ``(inputs, target, weight)``.
-        val_loader: the same, or ``None``: then the last epoch is kept, and ``metrics`` are not
-            measured.
-        loss_fn: of ``(logits, target)``, the mean over the batch or one value a sample.
-        optimizer: holds the parameters that shall move.
-        scheduler: stepped after every epoch (``ReduceLROnPlateau`` by ``monitor``); those that
-            count batches, ``OneCycleLR`` and ``CyclicLR``, after every batch.
-        epochs: passes over ``train_loader``, ``>= 1``, those of the checkpoint included.
-        monitor: the column that says which epoch is best: lowest if its name ends in ``loss``,
-            else highest.
+        val_loader: the same, or ``None``. Without it the last epoch is kept, and ``metrics`` are
+            not measured.
+        loss_fn: takes ``(logits, target)`` and returns the mean over the batch or one value per
+            sample.
+        optimizer: holds the parameters to train.
+        scheduler: ``OneCycleLR`` and ``CyclicLR`` are stepped after every batch, and every other
+            scheduler after every epoch (``ReduceLROnPlateau`` with the value of ``monitor``).
+        epochs: passes over ``train_loader``, ``>= 1``, including those of the checkpoint.
+        monitor: the column that decides which epoch is best: the lowest value if its name ends in
+            ``loss``, the highest otherwise.
         metrics: further columns ``val_<name>``, each a function of the validation Evaluation.
-        patience: stop when so many epochs in a row, ``>= 1``, brought no better ``monitor``
-            (early stopping); ``None`` trains all ``epochs``.
-        max_grad_norm: scale a longer gradient of a batch down to this norm, ``> 0``.
-        checkpoint: a file to write after each epoch. If it is there already, training goes on
-            from it as if it had never stopped (on the CPU to the last bit, if all chance comes
-            from PyTorch's global generator or from that of the loader or its sampler), with the
-            optimiser's settings as they were; it is read with ``weights_only=True``, which refuses
-            code.
-        device: where to compute; ``None`` is :func:`course_utils.runtime.device`'s choice.
-        progress: whether to draw a bar.
+        patience: stop after this number of epochs, ``>= 1``, without a better ``monitor`` (early
+            stopping); ``None`` trains all ``epochs``.
+        max_grad_norm: ``> 0``; the gradient of a batch with a larger norm is scaled down to this
+            norm.
+        checkpoint: a file to write after each epoch. If it exists already, training continues from
+            it as if it had never stopped, with the optimiser's settings as they were. (On the CPU
+            the result is the same to the last bit, if all random numbers come from PyTorch's global
+            generator or from that of the loader or its sampler.) The file is read with
+            ``weights_only=True``, which refuses code.
+        device: where to compute; ``None`` lets :func:`course_utils.runtime.device` choose.
+        progress: whether to show a progress bar.
+
+    Returns:
+        The history of the finished epochs.
 
     Raises:
-        ValueError: an argument out of its range, a loader without batches, an unknown ``monitor``,
-            logits that are neither ``(N,)`` nor ``(N, C)``, targets of another shape, weights with
-            a loss that is already a mean, a checkpoint that is damaged or of another model.
+        ValueError: an argument is out of its range, a loader yields no batch, ``monitor`` is
+            unknown, the logits are neither ``(N,)`` nor ``(N, C)``, the targets have another shape,
+            there are weights but the loss is already a mean, or the checkpoint is damaged or
+            belongs to another model.
     """
     columns = _columns(val_loader, metrics or {})
     if val_loader is None and monitor == "val_loss":
@@ -235,9 +246,9 @@ def fit(
                                "a lower learning rate, and look for nan in the inputs")
                     break
                 if val_loader is not None:
-                    seen = evaluate(model, val_loader, loss_fn)
-                    row |= {"val_loss": seen.loss, "val_accuracy": seen.accuracy}
-                    row |= {f"val_{name}": float(metric(seen))
+                    result = evaluate(model, val_loader, loss_fn)
+                    row |= {"val_loss": result.loss, "val_accuracy": result.accuracy}
+                    row |= {f"val_{name}": float(metric(result))
                             for name, metric in (metrics or {}).items()}
                 history.rows.append(row)
                 # Without validation the last epoch is kept, for when a later one diverges.
@@ -264,11 +275,17 @@ def fit(
 def evaluate(model: nn.Module, loader: Iterable, loss_fn: LossFunction) -> Evaluation:
     """Loss and predictions of ``model`` over all samples of ``loader``, in evaluation mode.
 
-    Computes where the model lies; every module gets back the mode it was in. The loss is computed
-    once, from all samples, so that it does not depend on the batches even where it is no mean.
+    It computes on the device of the model, and afterwards every module is in the mode it was in
+    before. The loss is computed once, from all samples, so that it does not depend on the batches
+    even if it is not a mean.
+
+    Args:
+        model: maps inputs to logits ``(N,)`` or ``(N, C)``.
+        loader: yields ``(inputs, target)`` or ``(inputs, target, weight)``.
+        loss_fn: takes ``(logits, target)`` and returns the mean or one value per sample.
 
     Raises:
-        ValueError: the loader gives no batch, or weights with a loss that is already a mean.
+        ValueError: the loader yields no batch, or yields weights while the loss is already a mean.
     """
     batches = [(logits, *batch[1:]) for logits, batch in _forward(model, loader)]
     if not batches:
@@ -282,13 +299,15 @@ def evaluate(model: nn.Module, loader: Iterable, loss_fn: LossFunction) -> Evalu
 
 
 def predict(model: nn.Module, loader: Iterable) -> Predictions:
-    """What ``model`` says of every sample of ``loader``, which needs no targets.
+    """The predictions of ``model`` for every sample of ``loader``, in evaluation mode.
 
-    Batches may be bare inputs or tuples whose first entry is the inputs. Evaluation mode, as in
-    :func:`evaluate`.
+    Args:
+        model: maps inputs to logits ``(N,)`` or ``(N, C)``.
+        loader: yields batches, either the inputs alone or tuples that begin with the inputs.
+            Targets are not needed.
 
     Raises:
-        ValueError: the loader gives no batch.
+        ValueError: the loader yields no batch.
     """
     logits = [logits.cpu() for logits, _ in _forward(model, loader)]
     if not logits:
@@ -301,7 +320,8 @@ def _columns(val_loader: Iterable | None, metrics: dict) -> list[str]:
     if val_loader is not None:
         columns = ["val_loss", "val_accuracy", *(f"val_{name}" for name in metrics), *columns]
     if len(set(columns)) < len(columns):
-        raise ValueError(f"metrics has {', '.join(metrics)}; loss and accuracy are there already")
+        raise ValueError(f"metrics has {', '.join(metrics)}; loss and accuracy are there already, "
+                         "so choose other names")
     return columns
 
 
@@ -312,7 +332,8 @@ def _check_numbers(epochs: int, patience: int | None, max_grad_norm: float | Non
     if patience is not None and patience < 1:
         raise ValueError(f"patience is {patience}; it must be at least 1, or None for all epochs")
     if patience is not None and val_loader is None:
-        raise ValueError(f"patience is {patience}, but there is no val_loader to judge an epoch by")
+        raise ValueError(f"patience is {patience}, but there is no val_loader to judge an epoch "
+                         "by; give one, or leave patience out")
     if max_grad_norm is not None and not max_grad_norm > 0:
         raise ValueError(f"max_grad_norm is {max_grad_norm}; it must be above 0, or None")
 
@@ -322,20 +343,20 @@ def _is_finite(model: nn.Module) -> bool:
 
 
 class _Checkpoint:
-    """The file from which ``fit`` goes on: everything that the next epoch depends on."""
+    """The file from which ``fit`` continues: everything that the next epoch depends on."""
 
     def __init__(self, file: Path, monitor: str, model: nn.Module,
                  optimizer: torch.optim.Optimizer, scheduler: LRScheduler | None,
                  loader: Iterable) -> None:
         self.file, self.monitor = file, monitor
         if not self.file.parent.is_dir():
-            raise ValueError(f"checkpoint is {self.file}, but its folder does not exist; make it")
+            raise ValueError(f"checkpoint is {self.file}, but its folder does not exist; create it")
         self.parts = {"model": model, "optimizer": optimizer}
         self.parts |= {} if scheduler is None else {"scheduler": scheduler}
         self.generators = _generators(loader)
 
     def save(self, rows: list[dict[str, float]], best: tuple[dict, dict] | None) -> None:
-        """Write beside the old file, then put the new one in its place: one of them is whole."""
+        """Write beside the old file and then replace it, so that a whole file always exists."""
         state = {name: part.state_dict() for name, part in self.parts.items()}
         state |= {"rows": rows, "best": best, "monitor": self.monitor,
                   "rng": [g.get_state() for g in self.generators]}
@@ -345,34 +366,35 @@ class _Checkpoint:
                 torch.save(state, new)
                 os.replace(new, self.file)
         except (OSError, RuntimeError) as error:
-            warnings.warn(f"{self.file} could not be written ({_first_line(error)}); training goes "
-                          "on without it", RuntimeWarning, stacklevel=3)
+            warnings.warn(f"{self.file} could not be written ({_first_line(error)}); training "
+                          "continues without it", RuntimeWarning, stacklevel=3)
 
     def load(self) -> tuple[list[dict[str, float]], tuple[dict, dict]]:
-        """Bring model, optimiser, scheduler and generators to where they were."""
-        remedy = "delete it to start anew, or name another checkpoint"
+        """Restore model, optimiser, scheduler and generators."""
+        remedy = "delete it to start again, or name another checkpoint"
         try:
             state = torch.load(self.file, map_location="cpu", weights_only=True)
             rows, best, rng = state["rows"], state["best"], state["rng"]
         except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, KeyError,
                 TypeError) as error:
-            raise ValueError(f"{self.file} is damaged or no checkpoint of fit; {remedy}") from error
+            raise ValueError(f"{self.file} is damaged or not a checkpoint of fit; "
+                             f"{remedy}") from error
         if state["monitor"] != self.monitor:
-            raise ValueError(f"{self.file} was kept by {state['monitor']}, and monitor is "
-                             f"{self.monitor!r}; {remedy}")
+            raise ValueError(f"{self.file} was written with monitor {state['monitor']!r}, and now "
+                             f"monitor is {self.monitor!r}; {remedy}")
         try:
             for name, part in self.parts.items():
                 part.load_state_dict(state[name])
             for generator, was in zip(self.generators, rng, strict=True):
                 generator.set_state(was)
         except (RuntimeError, KeyError, ValueError) as error:
-            raise ValueError(f"{self.file} is of another model, optimiser, scheduler or loader "
-                             f"({_first_line(error)}); {remedy}") from error
+            raise ValueError(f"{self.file} belongs to another model, optimiser, scheduler or "
+                             f"loader ({_first_line(error)}); {remedy}") from error
         return rows, best
 
 
 def _generators(loader: Iterable) -> list[torch.Generator]:
-    """PyTorch's global generator, and those of the loader's own that draw the samples' order."""
+    """PyTorch's global generator, and those of the loader that decide the order of the samples."""
     batches = getattr(loader, "batch_sampler", None)
     owners = [loader, getattr(loader, "sampler", None), batches, getattr(batches, "sampler", None)]
     own = (getattr(owner, "generator", None) for owner in owners)
@@ -446,19 +468,19 @@ def _mean_loss(loss_fn: LossFunction, logits: Tensor, target: Tensor, weight: Te
     """The batch's mean loss, and how much the batch counts beside others."""
     if logits.dim() == 0 or logits.shape[1:2] == (1,):
         raise ValueError(f"the model gives logits of shape {tuple(logits.shape)}; they must be "
-                         "(N,) for one logit a sample (end the model with nn.Flatten(0)) or (N, C) "
-                         "with C >= 2")
+                         "(N,) for one logit per sample (end the model with nn.Flatten(0)) or "
+                         "(N, C) with C >= 2")
     samples = logits.shape[:1] + logits.shape[2:]
     if target.shape != samples or (weight is not None and weight.shape != samples):
-        raise ValueError(f"beside logits of shape {tuple(logits.shape)} the targets have shape "
-                         f"{tuple(target.shape)}; the loader must give one a sample, "
-                         f"{tuple(samples)}, and so with weights")
+        raise ValueError(f"the logits have shape {tuple(logits.shape)} and the targets shape "
+                         f"{tuple(target.shape)}; the loader must give one target per sample, "
+                         f"{tuple(samples)}, and weights of the same shape")
     loss = loss_fn(logits, target)
     if weight is None:
         return (loss.mean() if loss.dim() else loss), target.numel()
     if not loss.dim():
         raise ValueError("the loader gives weights, but the loss is a mean already: make it return "
-                         'one value a sample, with reduction="none"')
+                         'one value per sample, with reduction="none"')
     return _mean(loss, weight), weight.sum()
 
 

@@ -1,13 +1,13 @@
 """From paired runs to verdicts on claims, by a rule stated beforehand.
 
-What belongs here: the interval of a paired comparison, the rule that turns it into an outcome and
-outcomes into a verdict, and the docket that keeps them. Training the runs is ``sweeps``.
+What belongs here: the interval of a paired comparison, the rule that turns intervals into outcomes
+and outcomes into a verdict, and the docket that keeps them. The runs are trained by ``sweeps``.
 
-A claim is put to the test in one or more settings, each with one or more conditions such as "recall
-rises by at least 0.02". There is such an effect (``yes``) if the interval lies above 0 and its
-middle is at least the smallest effect worth caring about; there is none (``no``) if the whole
-interval lies below that smallest effect; else the matter is ``open``. A setting may have controls:
-effects without which it could show nothing.
+A claim is tested in one or more settings, each with one or more conditions such as "recall rises by
+at least 0.02". The outcome is ``yes`` if the interval of the effect lies above 0 and its middle is
+at least the smallest effect worth caring about. It is ``no`` if the whole interval lies below that
+smallest effect, and ``open`` otherwise. A setting may have controls: effects that must be present
+for the setting to be able to show anything.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _SIDES = {"more": "more than", "less": "less than",
 
 
 class Condition(NamedTuple):
-    """What a claim says of one effect, against the smallest one that counts.
+    """What a claim says about one effect, compared with the smallest effect that counts.
 
     Attributes:
-        differences: ``(seeds,)``, one paired difference a seed.
-        metric: whose smallest effect counts.
+        differences: ``(seeds,)``, one paired difference per seed.
+        metric: the name of the metric, which decides the smallest effect that counts.
         side: ``"more"``, ``"less"``, ``"different"`` or ``"same"``, as in :func:`outcome`.
         role: ``"claim"`` or ``"control"``.
     """
@@ -55,7 +55,7 @@ def less(differences: ArrayLike, metric: str) -> Condition:
 
 
 def different(differences: ArrayLike, metric: str) -> Condition:
-    """The claim says that there is an effect worth caring about, of whichever sign."""
+    """The claim says that there is an effect worth caring about, of either sign."""
     return Condition(differences, metric, "different")
 
 
@@ -65,7 +65,7 @@ def same(differences: ArrayLike, metric: str) -> Condition:
 
 
 def control(condition: Condition) -> Condition:
-    """Not what the claim says, but what must be so for the setting to show anything."""
+    """Not part of the claim, but a condition for the setting to be able to show anything."""
     return condition._replace(role="control")
 
 
@@ -73,8 +73,8 @@ def interval(differences: ArrayLike, *, comparisons: int = 1, confidence: float 
              ) -> tuple[float, float, float]:
     """Mean, lower and upper end of the interval of a paired difference, by Student's t.
 
-    With ``comparisons=m`` (Bonferroni) each interval errs with probability ``(1 - confidence)/m``
-    at most, so all m of them are right together with the stated confidence.
+    With ``comparisons=m`` (Bonferroni's correction), each interval is wrong with a probability of
+    at most ``(1 - confidence)/m``, so with the stated confidence all m of them are right.
 
     Args:
         differences: ``(seeds,)``, at least two finite numbers.
@@ -82,7 +82,8 @@ def interval(differences: ArrayLike, *, comparisons: int = 1, confidence: float 
         confidence: above 0 and below 1.
 
     Raises:
-        ValueError: too few differences, one that is not finite, or an argument out of its range.
+        ValueError: there are too few differences, one is not finite, or an argument is out of its
+            range.
 
     >>> mean, low, high = interval([0.01, 0.02, 0.03])
     >>> print(f"{mean:.3f} [{low:.3f}, {high:.3f}]")
@@ -90,8 +91,8 @@ def interval(differences: ArrayLike, *, comparisons: int = 1, confidence: float 
     """
     values = np.asarray(differences, dtype=np.float64)
     if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
-        raise ValueError(f"differences has shape {values.shape}; give one finite number a seed, of "
-                         "at least two seeds")
+        raise ValueError(f"differences has shape {values.shape}; give one finite number per seed, "
+                         "for at least two seeds")
     if comparisons < 1:
         raise ValueError(f"comparisons is {comparisons}; it must be at least 1")
     if not 0 < confidence < 1:
@@ -108,21 +109,23 @@ def outcome(effect: float, low: float, high: float, *, smallest: float, side: st
     Args:
         effect, low, high: the mean and its interval.
         smallest: the smallest effect worth caring about, ``> 0``.
-        side: ``"more"``: the claim says that there is such an effect, so yes where the interval
-            lies above 0 and its middle is at least ``smallest``, and no where it lies below
-            ``smallest``. ``"different"``: that there is one of whichever sign, so yes where the
-            interval lies on one side of 0 and its middle is at least ``smallest`` away from it,
-            and no where it lies between minus and plus ``smallest``. ``"less"`` and ``"same"``:
-            that there is none; yes and no change places.
+        side: what the claim says. ``"more"``: there is such an effect. Yes if the interval lies
+            above 0 and its middle is at least ``smallest``; no if it lies below ``smallest``.
+            ``"different"``: there is an effect of either sign. Yes if the interval lies on one side
+            of 0 and its middle is at least ``smallest`` away from 0; no if it lies between minus
+            and plus ``smallest``. ``"less"`` and ``"same"``: there is no such effect; yes and no
+            are exchanged.
 
     Raises:
-        ValueError: the three are not in order or nan, ``smallest`` not above 0, another ``side``.
+        ValueError: the three numbers are out of order or nan, ``smallest`` is not above 0, or
+            ``side`` is unknown.
 
     >>> outcome(0.02, 0.01, 0.03, smallest=0.01), outcome(0.004, 0.002, 0.006, smallest=0.01)
     ('yes', 'no')
     """
     if not low <= effect <= high:
-        raise ValueError(f"the interval of {effect} runs from {low} to {high}; it must contain it")
+        raise ValueError(f"the effect is {effect}, outside its interval from {low} to {high}, "
+                         "which must contain it")
     if not smallest > 0:
         raise ValueError(f"smallest is {smallest}; it must be above 0")
     if side not in _SIDES:
@@ -135,7 +138,13 @@ def outcome(effect: float, low: float, high: float, *, smallest: float, side: st
 
 
 def verdict(outcomes: Mapping[str, str]) -> str:
-    """The verdict on a claim from its outcome in each setting.
+    """The verdict on a claim from its outcomes.
+
+    Args:
+        outcomes: setting to outcome, ``"yes"``, ``"no"`` or ``"open"``.
+
+    Raises:
+        ValueError: there is no setting.
 
     >>> verdict({"rare classes": "yes", "balanced": "no"})
     'holds only when: rare classes'
@@ -144,11 +153,11 @@ def verdict(outcomes: Mapping[str, str]) -> str:
     """
     if not outcomes:
         raise ValueError("outcomes is empty; a claim needs at least one setting")
-    met = [where for where, told in outcomes.items() if told == "yes"]
+    met = [where for where, result in outcomes.items() if result == "yes"]
     if len(met) == len(outcomes):
         return "holds"
     if met:
-        unknown = [where for where, told in outcomes.items() if told == "open"]
+        unknown = [where for where, result in outcomes.items() if result == "open"]
         rest = f" (open: {'; '.join(unknown)})" if unknown else ""
         return f"holds {'' if unknown else 'only '}when: {'; '.join(met)}{rest}"
     return "did not hold here" if set(outcomes.values()) == {"no"} else "not testable at this size"
@@ -158,7 +167,7 @@ class Docket:
     """Claims under test, with one rule for all.
 
     Args:
-        smallest: by metric, the smallest effect worth caring about.
+        smallest: metric to the smallest effect worth caring about.
         comparisons: how many intervals the docket will hold in the end.
     """
 
@@ -170,14 +179,21 @@ class Docket:
              settings: Mapping[str, Condition | Sequence[Condition]]) -> None:
         """Judge a claim and print each interval and the verdict.
 
-        A setting with several conditions is met if all of them are, and violated if one is. It is
-        open if a control of it is not met.
+        A setting with several conditions is met if all of them are met, and violated if one of them
+        is violated. It is open if one of its controls is not met.
+
+        Args:
+            claim: a short name, such as ``"A1"``.
+            says: the claim in words.
+            settings: name of the setting to its condition or conditions.
 
         Raises:
-            ValueError: a claim judged before, an unknown metric, or more intervals than announced.
+            ValueError: the claim was judged before, a metric is unknown, or there are more
+                intervals than announced.
         """
         if any(row["claim"] == claim for row in self._rows):
-            raise ValueError(f"claim {claim} has its verdict; judge it once")
+            raise ValueError(f"claim {claim} already has its verdict; judge it once, or begin a "
+                             "new docket")
         rows = []
         for where, conditions in settings.items():
             several = [conditions] if isinstance(conditions, Condition) else conditions
@@ -186,13 +202,13 @@ class Docket:
         if len(self._rows) + len(rows) > self.comparisons:
             raise ValueError(f"claim {claim} needs {len(rows)} intervals after {len(self._rows)}, "
                              f"and {self.comparisons} were announced; raise comparisons")
-        told = verdict(_by_setting(rows))
-        self._rows += [row | {"verdict": told} for row in rows]
+        decided = verdict(_by_setting(rows))
+        self._rows += [row | {"verdict": decided} for row in rows]
         for row in rows:
             prefix = "control, " if row["role"] == "control" else ""
             print(prefix + "{where}: {metric} {effect:+.3f} [{low:+.3f}, {high:+.3f}], {asked} "
                   "{smallest:.2g}? {outcome}".format(**row, asked=_SIDES[str(row["side"])]))
-        print(f"{claim}: {told}")
+        print(f"{claim}: {decided}")
 
     def _judge(self, condition: Condition) -> dict[str, object]:
         if condition.metric not in self.smallest:
@@ -207,27 +223,31 @@ class Docket:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row an interval, in the order of the tests."""
+        """One row per interval, in the order of the tests."""
         import pandas as pd
 
         return pd.DataFrame(self._rows)
 
 
 def compare(first: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
-    """Two dockets of the same claims, from different seeds: one row a claim.
+    """Compare two dockets of the same claims, from different seeds.
+
+    Args:
+        first, again: the ``frame`` of each docket.
 
     Returns:
-        ``says``, ``verdict``, ``again``, ``stability`` and ``changed``. The stability is
-        ``"flipped"`` if a condition was met in one and violated in the other, else ``"fragile"`` if
-        the verdicts differ, else ``"stable"``; ``changed`` is how many settings have another
-        outcome, which a verdict can hide.
+        One row per claim, with the columns ``says``, ``verdict``, ``again``, ``stability`` and
+        ``changed``. The stability is ``"flipped"`` if a condition was met in one and violated in
+        the other, otherwise ``"fragile"`` if the verdicts differ, otherwise ``"stable"``.
+        ``changed`` is the number of settings with another outcome, which a verdict can hide.
 
     Raises:
         ValueError: the dockets do not hold the same claims, settings and metrics.
     """
     keys = ["claim", "where", "metric", "side", "role"]
     if first[keys].values.tolist() != again[keys].values.tolist():
-        raise ValueError("the two dockets hold different claims or settings; run both anew")
+        raise ValueError("the two dockets hold different claims or settings; run both again with "
+                         "the same code")
     table = first.groupby("claim", sort=False)[["says", "verdict"]].first()
     table["again"] = again.groupby("claim", sort=False)["verdict"].first()
     opposite = [{a, b} == {"yes", "no"}
@@ -238,20 +258,20 @@ def compare(first: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
                           for claim, row in zip(table.index, table.itertuples(), strict=True)]
     before, after = ({claim: _by_setting(rows.to_dict("records"))
                       for claim, rows in run.groupby("claim")} for run in (first, again))
-    table["changed"] = [sum(told != after[claim][where] for where, told in before[claim].items())
+    table["changed"] = [sum(was != after[claim][where] for where, was in before[claim].items())
                         for claim in table.index]
     return table
 
 
 def _by_setting(rows: Sequence[Mapping[str, object]]) -> dict[str, str]:
-    """The outcome of each setting: that of all its conditions together, if its controls are met."""
+    """The outcome of each setting: of all its conditions together, and open if a control failed."""
     settings: dict[str, set[str]] = {}
     for row in rows:
-        told = settings.setdefault(str(row["where"]), set())
+        found = settings.setdefault(str(row["where"]), set())
         if row["role"] == "claim":
-            told.add(str(row["outcome"]))
+            found.add(str(row["outcome"]))
         elif row["outcome"] != "yes":
-            told.add("useless")
-    return {where: "open" if "useless" in told else
-            "no" if "no" in told else "open" if "open" in told else "yes"
-            for where, told in settings.items()}
+            found.add("useless")
+    return {where: "open" if "useless" in found else
+            "no" if "no" in found else "open" if "open" in found else "yes"
+            for where, found in settings.items()}

@@ -4,10 +4,10 @@ Run by hand, from the repository, with the published photos (a minute or two):
 
     python data/make_features.py path/to/hymenoptera_data.zip
 
-The features are what the network's last layer gets, rounded to half precision (an error of at most
-one part in 2,000); the untouched head's logits of ant and bee, in full precision; its choice among
-the 1000 ImageNet classes; the targets and the file names. No pixel is kept, and the features are
-means over the whole picture, from which it cannot be restored.
+The file holds the inputs of the network's last layer, rounded to half precision (an error of at
+most one part in 2,000); the original head's logits of ant and bee, in full precision; its choice
+among the 1000 ImageNet classes; the targets and the file names. No pixel is kept. The features are
+means over the whole picture, so it cannot be reconstructed from them.
 """
 
 import sys
@@ -28,12 +28,12 @@ from course_utils.data import (  # noqa: E402
 
 
 def strict(part: FeatureSet, imagenet: torch.Tensor) -> int:
-    """How many the untouched head gets right among 1000 classes."""
+    """The number of pictures that the original head gets right among all 1000 classes."""
     return int((part.top1 == imagenet[part.target]).sum())
 
 
 def between(part: FeatureSet) -> int:
-    """How many it gets right when only ant and bee are asked for."""
+    """The number that it gets right when it chooses only between ant and bee."""
     return int((part.logits.argmax(dim=1) == part.target).sum())
 
 
@@ -50,6 +50,6 @@ if __name__ == "__main__":
                     f"{name}_names": np.array(part.names),
                     f"{name}_logits": part.logits.numpy(),
                     f"{name}_top1": part.top1.numpy().astype(np.int16)}
-        print(f"{name}: {strict(part, features.imagenet)} of {len(part)} strictly right, "
+        print(f"{name}: {strict(part, features.imagenet)} of {len(part)} right among 1000 classes, "
               f"{between(part)} between ant and bee")
     np.savez_compressed(FOLDER / "ants_bees_features.npz", **columns)

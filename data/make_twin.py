@@ -1,31 +1,34 @@
 """Fit the synthetic twin of the credit-card data to real rows and write ``twin_spec.json``.
 
-Run by hand, with the published file or its 15 % draw:
+Run by hand, with the published file or its 15 % sample:
 
     python data/make_twin.py path/to/creditcard.csv
 
-How: (1) the scores of the amounts are normal quantiles of their ranks, taken at AMOUNTS; (2) a
-mixture of Gaussians per class over V1..V28 and the score, by scikit-learn's EM; (3) a shift and a
-stretch of each coordinate, per class, so that means and variances of V1..V28 and of log(Amount +
-0.001) equal the real ones *after* the two shares below have gone into the other class; (4) numbers
-rounded to four digits. Rows without an amount enter the fit with a hundredth of a cent.
+The steps are: (1) the scores of the amounts are normal quantiles of their ranks, taken at AMOUNTS;
+(2) scikit-learn's EM fits a mixture of Gaussians per class over V1..V28 and the score; (3) each
+coordinate is shifted and stretched, per class, so that the means and variances of V1..V28 and of
+log(Amount + 0.001) equal the real ones *after* the two shares below are mixed into the other class;
+(4) all numbers are rounded to four digits. Rows with an amount of 0 enter the fit with a hundredth
+of a cent.
 
-What was chosen by looking: the two shares. With 0 and 0 the classes are far too easy to tell apart.
-Frauds drawn from the normals bound the recall (and so the average precision), normals drawn from
-the frauds bound the precision (and so the best F1). A logistic regression on the 15 % draw has
-average precision 0.776 and best F1 0.807. Means over eight twins, three splits each:
+Only the two shares were chosen by looking at results. With 0 and 0 the classes are far too easy to
+separate. Frauds sampled from the normals' mixture limit the recall (and so the average precision),
+and normals sampled from the frauds' mixture limit the precision (and so the best F1). A logistic
+regression on the 15 % sample has average precision 0.776 and best F1 0.807. Means over eight twins,
+three splits each:
 
     frauds from normal   normals from fraud   average precision   best F1
     0.05                 0.00020              0.773               0.826
     0.06                 0.00020              0.780               0.827
     0.07                 0.00017              0.775               0.828
-    0.07                 0.00020              0.774               0.824   <- taken
+    0.07                 0.00020              0.774               0.824   <- chosen
     0.06                 0.00023              0.772               0.822
 
-From twin to twin (492 frauds each) they scatter by 0.02, so the rows do not differ by much; before,
-0.10 and 0.00010 gave a best F1 of 0.87, and 0.08 and 0.00030 an average precision of 0.70. Twelve
-components for the normals instead of eight changed neither figure by more than 0.02. The default
-seed 0 was not picked among others. Neural networks played no part in the choice.
+From twin to twin (492 frauds each) these values vary by 0.02, so the lines of the table hardly
+differ. Earlier trials ruled out 0.10 with 0.00010 (best F1 0.87) and 0.08 with 0.00030 (average
+precision 0.70). Twelve components for the normals instead of eight changed neither figure by more
+than 0.02. The default seed 0 was not selected from several. Neural networks played no part in the
+choice.
 """
 
 from __future__ import annotations
@@ -68,7 +71,7 @@ def fit(x: np.ndarray, *, components: int, regularisation: float) -> Mixture:
 
 
 def scale_amounts(amount: np.ndarray, weight: np.ndarray) -> AmountScale:
-    """Take normal scores of the amounts, straight lines beyond the first and last."""
+    """Take normal scores of the amounts, with straight lines beyond the first and the last."""
     below = [np.average(amount <= limit, weights=weight) for limit in AMOUNTS]
     score = norm.ppf([np.average(amount == 0, weights=weight) / 2, *below])
     log_amount = np.log([SMALLEST_AMOUNT, *AMOUNTS])
@@ -88,8 +91,8 @@ def log_amount_moments(mixture: Mixture, scale: AmountScale) -> np.ndarray:
 def match(mixture: Mixture, mean: np.ndarray, square: np.ndarray, scale: AmountScale) -> Mixture:
     """Shift and stretch until the means and mean squares of the 29 features are those given.
 
-    The last feature, ``log(Amount + 0.001)``, is a curve of the last coordinate, so that its shift
-    and stretch are searched for; the others are known at once.
+    The last feature, ``log(Amount + 0.001)``, is not a linear function of the last coordinate, so
+    its shift and stretch are found numerically. Those of the others follow directly.
     """
     has_mean, has_square = mixture.moments()
     stretch = np.sqrt((square - mean**2) / (has_square - has_mean**2))
@@ -110,8 +113,8 @@ def match(mixture: Mixture, mean: np.ndarray, square: np.ndarray, scale: AmountS
 def logistic_regression(data: CreditCard, seeds: range = SPLIT_SEEDS) -> np.ndarray:
     """Average precision and best F1 of a logistic regression, ``(len(seeds), 2)``.
 
-    For each seed: fitted with the rows' weights on a stratified 60 %, measured, weighted, on the
-    other 40 %; scikit-learn's defaults otherwise.
+    For each seed it is fitted with the rows' weights on a stratified 60 % and measured with the
+    weights on the other 40 %, with scikit-learn's defaults otherwise.
     """
     scores = []
     for seed in seeds:
@@ -133,13 +136,13 @@ def short(numbers: np.ndarray) -> list:
 
 
 def make_spec(real: CreditCard) -> dict:
-    """Fit everything; returns what goes into the file."""
+    """Fit everything, and return the content of the file."""
     frame, names = real.frame, ("normal", "fraud")
     scale = scale_amounts(frame["Amount"].to_numpy(), real.weight)
     score = scale.to_score(frame["Amount"].clip(SMALLEST_AMOUNT))
     x = frame[V].assign(score=score).to_numpy()
     is_class = [frame["Class"].to_numpy() == c for c in (0, 1)]
-    # Row c says how much of f0 and f1 class c is made of; moments blend by the same shares.
+    # Row c holds the shares of f0 and f1 in class c; moments mix in the same shares.
     shares = np.array([[1 - NORMALS_FROM_FRAUD, NORMALS_FROM_FRAUD],
                        [FRAUDS_FROM_NORMAL, 1 - FRAUDS_FROM_NORMAL]])
     features = [real.raw_features[rows].to_numpy() for rows in is_class]
@@ -189,7 +192,7 @@ def compare(spec: dict) -> None:
         ap, f1 = logistic_regression(twin).T
         bayes = average_precision_score(twin.frame["Class"], twin.posterior())
         print(f"twin {seed}  AP {ap.mean():.3f} +- {ap.std():.3f}  best F1 {f1.mean():.3f} +- "
-              f"{f1.std():.3f}  AP of the true posterior {bayes:.3f}  drawn in {seconds:.2f} s")
+              f"{f1.std():.3f}  AP of the true posterior {bayes:.3f}  sampled in {seconds:.2f} s")
 
 
 if __name__ == "__main__":

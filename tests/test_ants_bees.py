@@ -288,7 +288,7 @@ DAMAGE = {
     "altered": (lambda f: {**f, "val/bees/a2.jpg": jpeg(99)},
                 r"'val/bees/a2\.jpg' is altered \(its SHA-256"),
     "missing": (lambda f: {n: c for n, c in f.items() if n != "val/bees/a2.jpg"},
-                r"'val/bees/a2\.jpg' is missing; mend"),
+                r"'val/bees/a2\.jpg' is missing; restore"),
     "two missing": (lambda f: {n: c for n, c in f.items() if not n.startswith("val/bees")},
                     r"'val/bees/b 1\.jpg' is missing \(and 1 more\)"),
     "added": (lambda f: {**f, "val/bees/mine.jpg": jpeg(99)},
@@ -340,7 +340,7 @@ def test_a_folder_without_photos_is_named(published, tmp_path):
 def test_a_picture_that_is_none_is_named(published, tmp_path, content):
     mine = {f"{folder}/1.jpg": jpeg(40) for folder in FOLDERS}
     (tmp_path / "mine.zip").write_bytes(zipped({**mine, "val/bees/bad one.jpg": content}))
-    assert re.search(r"mine\.zip: 'val/bees/bad one\.jpg' is no photo that can be read \(.+\); "
+    assert re.search(r"mine\.zip: 'val/bees/bad one\.jpg' is not a photo that can be read \(.+\); "
                      "remove it", refused(tmp_path / "mine.zip"))
 
 
@@ -349,7 +349,7 @@ def test_a_picture_of_absurd_size_is_refused_before_it_is_decoded(published, tmp
     Image.new("1", (20_000, 20_000)).save(file, format="png")
     mine = {f"{folder}/1.jpg": jpeg(40) for folder in FOLDERS}
     (tmp_path / "mine.zip").write_bytes(zipped({**mine, "val/bees/2.png": file.getvalue()}))
-    assert "'val/bees/2.png' is no photo that can be read" in refused(tmp_path / "mine.zip")
+    assert "'val/bees/2.png' is not a photo that can be read" in refused(tmp_path / "mine.zip")
 
 
 @pytest.mark.parametrize("name", ["../train/ants/x.jpg", "/etc/train/ants/x.jpg",
@@ -360,7 +360,7 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(published, pictures, tmp
     place.parent.mkdir()
     place.write_bytes(zipped({**pictures, name: jpeg(1)}, root=""))
     before = left_behind(tmp_path)
-    assert re.search(r"trap\.zip: '.*x\.jpg' leads out of the folder", refused(place))
+    assert re.search(r"trap\.zip: '.*x\.jpg' points outside the folder", refused(place))
     assert left_behind(tmp_path) == before
 
 
@@ -493,7 +493,7 @@ def test_a_wrong_file_in_the_cache_is_named_and_kept(
     file.write_bytes(others if photos_of_ones_own else published[:500])
     note = why_drawn()
     assert str(file) in note
-    assert "delete it, to have it downloaded anew" in note
+    assert "delete it, to have it downloaded again" in note
     assert file.exists()
 
 

@@ -184,7 +184,7 @@ def test_truncated_weights_in_the_cache_are_named_and_kept(hub, keep):
     file.write_bytes(hub.content[:keep])
     message = refused()
     assert f"{file} is truncated or damaged" in message
-    assert "delete it, to have it downloaded anew" in message
+    assert "delete it, to have it downloaded again" in message
     assert file.exists()
     assert hub.mirror.asked == []
 

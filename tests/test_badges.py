@@ -1,10 +1,7 @@
 """Colab badges and the REPO field: consistent as committed, and written by `start.py badges`."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -92,30 +89,3 @@ def test_a_name_that_is_no_repository_is_refused(fork, name):
     with pytest.raises(SystemExit, match="OWNER/NAME"):
         start.badges(name)
     assert files(fork) == before
-
-
-@pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
-def test_a_notebook_alone_fetches_the_course_that_course_repo_names_and_its_needs(tmp_path):
-    """Its set-up cell, run in an empty folder by a Python that does not know the course."""
-    published, empty = tmp_path / "published", tmp_path / "empty"
-    (published / "course_utils").mkdir(parents=True)
-    shutil.copy(ROOT / "course_utils" / "__init__.py", published / "course_utils")
-    git = ["git", "-C", published, "-c", "user.name=a", "-c", "user.email=a@b.invalid"]
-    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "the course"]):
-        subprocess.run([*git, *command], check=True)
-    text = files(ROOT)["00_start_here.py"]
-    cell = re.search(r'# %% tags=\["setup"\]\n(.*?)\n# %%', text, re.DOTALL)[1]
-    empty.mkdir()
-    (tmp_path / "pip.py").write_text("import sys; print('pip', *sys.argv[1:])", encoding="utf-8")
-    (empty / "cell.py").write_text(f"{cell}\nimport course_utils\nprint(course_utils.__file__)\n",
-                                   encoding="utf-8")
-    # -S: no site-packages, whose course.pth leads to this very checkout
-    done = subprocess.run([sys.executable, "-I", "-S", "cell.py"], cwd=empty, text=True,
-                          capture_output=True, check=False,
-                          env=os.environ | {"COURSE_REPO": published.as_uri(),
-                                            "PYTHONPATH": str(tmp_path)})  # heeded by pip alone
-    assert done.returncode == 0, done.stderr
-    asked, found = done.stdout.splitlines()
-    assert asked.startswith("pip install")
-    assert asked.endswith(f"--editable {empty / 'course'}")
-    assert Path(found).resolve() == (empty / "course" / "course_utils" / "__init__.py").resolve()

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from downloads import fill_the_disk, left_behind
 from scipy.stats import ks_2samp, multivariate_normal
 from sklearn.linear_model import LogisticRegression
@@ -210,6 +211,34 @@ def test_scaler_knows_only_the_weighted_training_rows(own_file):
     assert list(parts.scaler.feature_names_in_) == parts.features
 
 
+def test_rows_are_repeated_as_often_as_their_weight_says(own_file):
+    rows = load_creditcard(own_file)
+    rows.weight[rows.frame["Class"] == 0] = 6.5
+    part = rows.split().train
+    whole = part.repeated()
+    times = np.bincount(whole.raw_index, minlength=len(rows.frame))[part.raw_index]
+    assert set(times[part.y == 0]) == {6, 7}
+    assert set(times[part.y == 1]) == {1}
+    assert whole.weight.unique().tolist() == [1.0]
+    assert len(whole) == pytest.approx(float(part.weight.sum()), rel=0.02)
+    torch.testing.assert_close(whole.x[0], part.x[0])
+
+
+def test_repeating_changes_nothing_where_all_weights_are_one(twin):
+    part = twin.split().test
+    assert torch.equal(part.repeated().x, part.x)
+    assert torch.equal(part.repeated(seed=1).y, part.y)
+
+
+def test_another_table_is_standardised_by_the_training_rows(twin):
+    parts = twin.split()
+    again = parts.standardise(twin)
+    assert len(again) == len(twin.frame)
+    for part in (parts.train, parts.test):
+        torch.testing.assert_close(again.x[part.raw_index], part.x)
+        assert torch.equal(again.y[part.raw_index], part.y)
+
+
 def test_log_amount_is_that_of_the_post(own_file):
     rows = load_creditcard(own_file)
     np.testing.assert_array_equal(rows.raw_features["log_amount"],
@@ -233,7 +262,7 @@ def test_unknown_kind_of_split_is_named(twin):
 
 def test_the_draw_is_weighted_back_to_the_true_prevalence(real_data):
     rows = load_creditcard(real_data / "creditcard_sample.csv.gz")
-    assert str(rows.source) == ("Data: credit-card fraud, 43,241 real rows (15 % draw of the "
+    assert str(rows.source) == ("Data: credit-card fraud, 43,241 real rows (15 % sample of the "
                                 "normals, weighted to 284,807) from creditcard_sample.csv.gz")
     fraud = rows.frame["Class"] == 1
     assert rows.weight[fraud].sum() == 492
@@ -501,7 +530,7 @@ def test_a_damaged_file_in_the_cache_is_named_and_kept(outside, tmp_path):
     file.write_text("Time,V1\n")
     note = why_the_twin()
     assert str(file) in note
-    assert "delete it, to have it downloaded anew" in note
+    assert "delete it, to have it downloaded again" in note
     assert file.exists()
 
 

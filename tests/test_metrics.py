@@ -18,8 +18,11 @@ from course_utils.metrics import (
     best_cost_threshold,
     best_f1_threshold,
     calibration_error,
+    calibration_floor,
+    cluster_looseness,
     correct_prior,
     expected_cost,
+    paired_gain,
     posterior_error,
     reliability,
     seed_band,
@@ -193,7 +196,7 @@ def test_calibration_error_names_what_does_not_fit(arguments, says):
 @pytest.mark.parametrize(("options", "says"), [
     ({"bins": 0}, "bins is 0"),
     ({"strategy": "equal"}, "strategy is 'equal'"),
-    ({"sample_weight": [1.0, -1.0]}, "sample_weight must be 2 numbers"),
+    ({"sample_weight": [1.0, -1.0]}, "sample_weight must hold 2 numbers"),
     ({"sample_weight": [0.0, 0.0]}, "not all of them 0"),
 ])
 def test_calibration_error_names_a_bad_option(options, says):
@@ -301,6 +304,33 @@ def test_the_squared_posterior_error_is_the_excess_brier_score():
         0.75 ** 0.5 / 2)
 
 
+def right(answer, target):
+    return (answer == target).double().mean()
+
+
+def test_rows_that_are_hard_for_both_models_of_a_pair_cancel():
+    g = torch.Generator().manual_seed(0)
+    y = torch.ones(400)
+    first = (torch.rand(400, generator=g) < 0.7).float().expand(4, 400)
+    better = first.clone()
+    better[:, :20] = 1  # the same answers but for twenty rows
+    wins = (better - first)[0]
+    gains, error = paired_gain(right, y, first, better, repeats=2000)
+    np.testing.assert_allclose(gains, wins.mean())
+    assert error == pytest.approx(float(wins.std()) / 20, rel=0.1)  # that of a mean of 400
+    assert error < 0.5 * float(first[0].std()) / 20
+
+
+def test_the_error_of_a_paired_gain_holds_the_noise_of_the_seeds():
+    y = torch.ones(5000)
+    second = torch.zeros(3, 5000)
+    for pair, size in enumerate([1000, 2000, 3000]):
+        second[pair, :size] = 1
+    gains, error = paired_gain(right, y, torch.zeros(3, 5000), second, repeats=50)
+    np.testing.assert_allclose(gains, [0.2, 0.4, 0.6])
+    assert error == pytest.approx(0.2 / 3 ** 0.5, rel=0.02)
+
+
 def test_a_seed_band_covers_the_mean_as_often_as_it_says():
     rng = np.random.default_rng(0)
     mean, half = seed_band(rng.normal(3.0, 2.0, size=(5, 20_000)), confidence=0.9)
@@ -318,7 +348,7 @@ def test_a_seed_band_covers_the_mean_as_often_as_it_says():
     (lambda: best_cost_threshold([0, 1], [0, np.inf], [1, 1], fee=1), "inf"),
     (lambda: best_f1_threshold([0, 1], [0.1, 0.2], sample_weight=[1, 0]), "no positive"),
     (lambda: posterior_error([0.2], [0.3], sample_weight=[0]), "not all of them 0"),
-    (lambda: posterior_error([0.2], [0.3], sample_weight=[1, 2]), "must be 1 numbers"),
+    (lambda: posterior_error([0.2], [0.3], sample_weight=[1, 2]), "must hold 1 numbers"),
     (lambda: best_cost_threshold([0, 1], [0, 1], [1, 1], fee=1, sample_weight=[0, 0]),
      "not all of them 0"),
     (lambda: correct_prior([1.2]), "from 0 to 1"),
@@ -327,8 +357,52 @@ def test_a_seed_band_covers_the_mean_as_often_as_it_says():
     (lambda: posterior_error([0.2], [0.2, 0.3]), "must be equal"),
     (lambda: posterior_error([0.2], [1.3]), "posterior must hold"),
     (lambda: seed_band([0.5]), "at least two seeds"),
+    (lambda: paired_gain(right, torch.ones(3), torch.ones(1, 3), torch.ones(1, 3)), "1 pairs"),
+    (lambda: paired_gain(right, torch.ones(3), torch.ones(2, 3), torch.ones(2, 4)),
+     r"must be \(pairs, N\) and \(N,\)"),
     (lambda: seed_band([0.5, 0.6], confidence=95), "confidence is 95"),
 ])
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# --------------------------------------------------------------------- what chance alone gives
+
+def test_an_honest_model_scores_at_the_floor_and_a_liar_above_it():
+    rng = np.random.default_rng(1)
+    prob = rng.uniform(0.3, 1, (40, 500))
+    honest = np.mean([calibration_error(rng.random(500) < p, p) for p in prob])
+    floor = np.mean([calibration_floor(p) for p in prob])
+    assert abs(honest - floor) < 0.003
+    assert calibration_error(rng.random(500) < prob[0] - 0.2, prob[0]) > 3 * floor
+
+
+def test_the_floor_falls_with_more_samples_and_with_surer_answers():
+    assert calibration_floor(np.full(100, 0.7)) > 2 * calibration_floor(np.full(10_000, 0.7))
+    assert calibration_floor(np.full(100, 0.7)) > 2 * calibration_floor(np.full(100, 0.99))
+    assert calibration_floor(np.ones(100)) == 0
+
+
+def test_the_floor_takes_the_confidence_of_several_classes():
+    prob = np.random.default_rng(0).dirichlet(np.ones(4), 200)
+    assert calibration_floor(prob) == calibration_floor(prob.max(axis=1))
+    with pytest.raises(ValueError, match="rounds is 0"):
+        calibration_floor(prob, rounds=0)
+
+
+def test_looseness_is_that_of_unit_clouds_and_knows_no_units():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 100_000)
+    points = rng.normal(size=(100_000, 3)) + 4 * labels[:, None]
+    assert abs(cluster_looseness(points, labels) - 3 / 12) < 0.01  # 1 an axis; centres at +-2
+    assert cluster_looseness(7 * points - 3, labels) == pytest.approx(
+        cluster_looseness(points, labels))
+
+
+def test_looseness_needs_classes_that_lie_apart():
+    for points, labels in [([[1.0], [2.0]], [0, 0]), ([[1.0], [1.0]], [0, 1])]:
+        with pytest.raises(ValueError, match="different centres"):
+            cluster_looseness(points, labels)
+    with pytest.raises(ValueError, match=r"shape \(2,\)"):
+        cluster_looseness([1.0, 2.0], [0, 1])

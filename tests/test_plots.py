@@ -241,6 +241,17 @@ def test_runs_are_shown_by_their_mean_and_range():
         plots.plot_runs({"focal": [0.5, 0.6]})
 
 
+def test_gains_are_shown_pair_by_pair_with_mean_and_two_errors():
+    ax = plots.plot_gains({"early": ([0.1, 0.3], 0.05), "late": ([-0.1, 0.0, 0.1], 0.02)})
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["early", "late"]
+    assert ax.lines[0].get_xydata().tolist() == [[0.1, 0.0], [0.3, 0.0]]
+    ends = [line.get_segments()[0][:, 0].tolist() for line in ax.collections]
+    np.testing.assert_allclose(ends, [[0.1, 0.3], [-0.04, 0.04]], atol=1e-12)
+    assert ax.yaxis_inverted()
+    with pytest.raises(ValueError, match="gains is empty"):
+        plots.plot_gains({})
+
+
 def test_what_is_no_loss_gets_no_colour_of_a_loss():
     lines = plots.plot_runs({name: [[1.0]] for name in ["few", "focal", "many", "x", "y"]}).lines
     mine = {line.get_color() for line in lines if line.get_label() != "focal"}

@@ -130,6 +130,26 @@ def test_so_with_buffers_of_their_own(table):
             torch.testing.assert_close(sweep.model("BCE", seed)(x[:50]), logits)
 
 
+def test_so_with_training_samples_of_its_own_for_each_seed(table):
+    x, y, _ = table
+    own = {seed: (x[seed:300 + seed] + seed, y[seed:300 + seed]) for seed in [0, 7, 3]}
+    sweep = many(network, ONE_LOGIT, own, parts={"test": (x[:50], y[:50])}, members_at_once=5)
+    for seed, train in own.items():
+        for name, loss in ONE_LOGIT.items():
+            alone, _ = train_alone(network, loss, train, seed)
+            with torch.no_grad():
+                torch.testing.assert_close(sweep.model(name, seed)(x[:50]), alone(x[:50]),
+                                           rtol=1e-4, atol=1e-5)
+
+
+def test_samples_that_a_seed_lacks_are_named(table):
+    x, y, _ = table
+    with pytest.raises(ValueError, match="no samples for seed 7; it holds some for 0, 3"):
+        many(network, ONE_LOGIT, {0: (x, y), 3: (x, y)})
+    with pytest.raises(ValueError, match=r"train\[3\] has shapes .*320.* as many samples"):
+        many(network, ONE_LOGIT, {7: (x, y), 0: (x, y), 3: (x[:320], y[:320])})
+
+
 def test_so_with_weights_on_the_samples(table):
     x = table[0]
     sweep = many(network, EACH, table, parts={"test": (x, table[1])})
@@ -337,11 +357,11 @@ def widths(width=itertools.count(3)):  # noqa: B008
     ({"train": (torch.zeros(3, 4).double(), torch.zeros(3))}, "inputs of train, .*float64"),
     ({"train": (np.zeros((3, 4)), np.zeros(3))}, "train holds ndarray, ndarray; give a tuple"),
     ({"parts": {"a": [torch.zeros(3, 4)]}}, "a holds NoneType.*; give a tuple of tensors"),
-    ({"metrics": {"loss": float}}, "no second loss"),
-    ({"metrics": {"AP": float}, "parts": None}, "needs parts"),
+    ({"metrics": {"loss": float}}, "none of them may be named loss"),
+    ({"metrics": {"AP": float}, "parts": None}, "need parts"),
     ({"parts": {"train": (torch.zeros(3, 4), torch.zeros(3))}, "keep_best": "train"}, "another"),
     ({"seeds": []}, r"seeds is \[\]"),
-    ({"seeds": [1, 1]}, "none twice"),
+    ({"seeds": [1, 1]}, "none of them twice"),
     ({"losses": {}}, "losses is"),
     ({"lr": []}, "lr is"),
     ({"epochs": 0}, "epochs is 0"),
@@ -390,8 +410,8 @@ def test_the_rows_predicted_at_once_fit_into_memory():
 def test_bigger_networks_are_trained_fewer_at_once(table):
     sizes = []
     for width in (8, 512):
-        job = sweeps._Job({"BCE": bce}, table[:2], {}, 1, 128, torch.optim.Adam, {}, None,
-                          torch.device("cpu"))
+        job = sweeps._Job({"BCE": bce}, table[:2], {0: 0}, 330, {}, 1, 128, torch.optim.Adam, {},
+                          None, torch.device("cpu"))
         sizes.append(job.members_that_fit(nn.Sequential(
             nn.Linear(4, width), nn.ReLU(), nn.Linear(width, width), nn.Linear(width, 1))))
     assert sizes[0] > 200 > 50 > sizes[1] >= 1

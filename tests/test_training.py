@@ -342,7 +342,7 @@ class Payload:
 
 def test_a_file_that_runs_code_is_refused_unrun(rows, tmp_path):
     torch.save({"model": Payload(tmp_path / "was_run")}, tmp_path / "run.pt")
-    with pytest.raises(ValueError, match="is damaged or no checkpoint of fit; delete it"):
+    with pytest.raises(ValueError, match="is damaged or not a checkpoint of fit; delete it"):
         run(rows, checkpoint=tmp_path / "run.pt")
     assert not (tmp_path / "was_run").exists()
 
@@ -356,7 +356,7 @@ def test_a_damaged_checkpoint_is_one_sentence_and_stays(rows, tmp_path, spoil):
     run(rows, 1, checkpoint=file)
     file.write_bytes(spoil(file.read_bytes()))
     spoiled = file.read_bytes()
-    with pytest.raises(ValueError, match=r"run.pt is damaged or no checkpoint.*delete it"):
+    with pytest.raises(ValueError, match=r"run.pt is damaged or not a checkpoint.*delete it"):
         run(rows, checkpoint=file)
     assert file.read_bytes() == spoiled
 
@@ -366,7 +366,7 @@ def test_a_damaged_checkpoint_is_one_sentence_and_stays(rows, tmp_path, spoil):
 ], ids=["model", "scheduler", "validation"])
 def test_a_checkpoint_of_something_else_is_named(rows, tmp_path, other):
     run(rows, 1, checkpoint=tmp_path / "run.pt")
-    with pytest.raises(ValueError, match=r"run\.pt (is of another|was kept by).*delete it"):
+    with pytest.raises(ValueError, match=r"run\.pt (belongs to another|was written).*delete it"):
         run(rows, checkpoint=tmp_path / "run.pt", **other)
 
 
@@ -473,7 +473,7 @@ def test_a_stream_of_unknown_length_can_be_trained_on(rows):
 
 @pytest.mark.parametrize(("shape", "says"), [
     (nn.Linear(2, 1), r"logits of shape \(32, 1\).*nn.Flatten\(0\)"),
-    (nn.Sequential(nn.Linear(2, 4), nn.Unflatten(1, (2, 2))), r"give one a sample, \(32, 2\)"),
+    (nn.Sequential(nn.Linear(2, 4), nn.Unflatten(1, (2, 2))), r"target per sample, \(32, 2\)"),
 ])
 def test_logits_of_an_odd_shape_are_refused_before_they_broadcast(rows, shape, says):
     with pytest.raises(ValueError, match=says):

@@ -64,7 +64,7 @@ def test_all_intervals_together_hold_with_the_stated_confidence():
 
 @pytest.mark.parametrize("bad", [[0.1], [], [[0.1, 0.2]], [0.1, math.nan], [0.1, math.inf], 0.3])
 def test_too_few_or_no_numbers_are_refused(bad):
-    with pytest.raises(ValueError, match="one finite number a seed"):
+    with pytest.raises(ValueError, match="one finite number per seed"):
         interval(bad)
 
 

@@ -1,7 +1,8 @@
 """The course's data: finding, downloading, checking and splitting them.
 
-What belongs here: everything between a file (or the network, or nothing at all) and the tensors a
-notebook trains on. What does not: losses and training. The data cards are in ``data/README.md``.
+What belongs here: everything between a file (or the network, or a random generator) and the tensors
+that a notebook trains on. What does not: losses and training. The data cards are in
+``data/README.md``.
 """
 
 from .ants_bees import (

@@ -1,7 +1,7 @@
 """Ants and bees: the real photos, drawn insects in their place, and features of the real photos.
 
-What belongs here: reading and verifying the photos and the embedded features. Where files come from
-is ``sources.py``, how insects are drawn is ``insects.py``, the networks are in ``backbones.py``.
+What belongs here: reading and verifying the photos and the embedded features. ``sources.py`` finds
+the files, ``insects.py`` draws the insects, and ``backbones.py`` holds the networks.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ SHORTER_SIDE = 256  # pixels
 
 NAMES = ["hymenoptera_data.zip", "hymenoptera_data"]
 MIRRORS = ["https://download.pytorch.org/tutorial/hymenoptera_data.zip"]
-HOW_TO_GET = (f"get the photos from {MIRRORS[0]}, or use load_ants_bees(\"embedded\"), drawn "
-              "insects")
+HOW_TO_GET = (f"get the photos from {MIRRORS[0]}, or use load_ants_bees(\"embedded\"), which "
+              "gives drawn insects")
 LAYOUT = "photos lie in train/ants, train/bees, val/ants and val/bees"
 
 CHECKSUMS = ROOT / "data" / "hymenoptera_data.sha256"
 FEATURES = ROOT / "data" / "ants_bees_features.npz"
 
-FILE_MANAGERS_OWN = {"Thumbs.db", "desktop.ini"}  # lie about in folders that were looked at
+FILE_MANAGERS_OWN = {"Thumbs.db", "desktop.ini"}  # left behind in folders that were opened
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
-LARGEST_FILE, MOST_FILES = 30_000_000, 10_000  # bytes a photo, photos; against zip bombs
+LARGEST_FILE, MOST_FILES = 30_000_000, 10_000  # bytes per photo, photos; against zip bombs
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +58,9 @@ class Photos:
     """Pictures of one split, decoded.
 
     Attributes:
-        images: RGB, the shorter side 256 pixels (bicubic, antialiased).
+        images: RGB images with a shorter side of 256 pixels (bicubic, antialiased).
         target: int64 ``(N,)``, 0 for an ant, 1 for a bee.
-        names: folder and file of each, such as ``"ants/0013035.jpg"``.
+        names: folder and file name of each, such as ``"ants/0013035.jpg"``.
     """
 
     images: list[Image.Image]
@@ -71,7 +71,7 @@ class Photos:
         return len(self.images)
 
     def dataset(self, transform: Callable[[Image.Image], Any]) -> Dataset:
-        """Make a dataset of ``(transform(image), target)``; ``transform`` is called each time."""
+        """Make a dataset of ``(transform(image), target)``; ``transform`` runs on every access."""
         return _Transformed(self, transform)
 
 
@@ -112,11 +112,11 @@ class AntsBees:
 
 
 def load_ants_bees(path: str | os.PathLike[str] | None = None) -> AntsBees:
-    """Load the ants and bees, real photos if they can be had, else drawn insects.
+    """Load the ants and bees: the real photos where available, else drawn insects.
 
-    Sources, in this order: ``path``; the environment variable ``COURSE_DATA``; the download
-    cache; the network, unless ``COURSE_OFFLINE=1``; drawn insects, whose ``source`` then says why.
-    The published photos are verified file by file; nothing is unpacked to disk.
+    These sources are tried in order: ``path``; the environment variable ``COURSE_DATA``; the
+    download cache; the network, unless ``COURSE_OFFLINE=1``; drawn insects, whose ``source`` then
+    says why. The published photos are verified file by file, and nothing is unpacked to disk.
 
     Args:
         path: a zip file, or a folder, of photos in ``train/ants``, ``train/bees``, ``val/ants``
@@ -125,8 +125,9 @@ def load_ants_bees(path: str | os.PathLike[str] | None = None) -> AntsBees:
             insects. ``COURSE_DATA`` takes the same, and may also name other data sets.
 
     Raises:
-        DataError: what was named is missing, is the published set with a file missing, altered or
-            added, or holds a picture that cannot be read; the message names the file.
+        DataError: the file or folder that was named is missing, is the published set with a file
+            missing, altered or added, or holds a picture that cannot be read. The message names the
+            file.
 
     Source: the data of PyTorch's transfer-learning tutorial, by Sasank Chilamkurthy.
 
@@ -140,10 +141,10 @@ def load_ants_bees(path: str | os.PathLike[str] | None = None) -> AntsBees:
 
 
 def drawn_ants_bees(*, seed: int = 0) -> AntsBees:
-    """Draw insects in place of photos: 244 to train on and 153 to validate, as in the real set.
+    """Draw insects in place of photos, as many as in the real set: 244 train, 153 val.
 
     Args:
-        seed: of the drawing; the same seed gives the same pictures.
+        seed: the seed of the drawings; the same seed gives the same pictures.
     """
     from .insects import draw
 
@@ -160,7 +161,7 @@ def drawn_ants_bees(*, seed: int = 0) -> AntsBees:
 
 
 def may_hold_photos(place: Path) -> bool:
-    """Whether a file or folder may be the photos: by its form, without a look at the pictures."""
+    """Whether a file or folder may be the photos, judged without reading the pictures."""
     if place.is_dir():
         return all((place / split).is_dir() for split in SPLITS)
     if place.suffix.lower() != ".zip":
@@ -199,12 +200,12 @@ def _is_photo(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in PHOTO_SUFFIXES
 
 
-Files = dict[str, Callable[[], bytes]]  # "train/ants/0013035.jpg" to what reads it
+Files = dict[str, Callable[[], bytes]]  # "train/ants/0013035.jpg" to a function that reads it
 
 
 @contextmanager
 def _members(place: Path) -> Iterator[Files]:
-    """The files of a folder or zip file by split, class and name; read where they lie."""
+    """The files of a folder or zip file by split, class and name, without unpacking."""
     if place.is_dir():
         paths = (path for path in sorted(place.rglob("*")) if path.is_file())
         yield _sorted_in(place, {path.relative_to(place).as_posix(): _reader(place, path)
@@ -228,7 +229,7 @@ def _members(place: Path) -> Iterator[Files]:
 def _refuse_traps(place: Path, info: zipfile.ZipInfo, found: Files) -> None:
     name = info.filename
     parts = name.replace("\\", "/").split("/")
-    trap = ("leads out of the folder" if name[:1] in "/\\" or ".." in parts or ":" in parts[0]
+    trap = ("points outside the folder" if name[:1] in "/\\" or ".." in parts or ":" in parts[0]
             else "is a link" if stat.S_ISLNK(info.external_attr >> 16)
             else "is there twice" if name in found
             else f"unpacks to {info.file_size / 1e6:,.0f} MB" if info.file_size > LARGEST_FILE
@@ -243,10 +244,10 @@ def _reader(place: Path, path: Path) -> Callable[[], bytes]:
         try:
             if path.stat().st_size > LARGEST_FILE:
                 raise DataError(f"{path} has {path.stat().st_size / 1e6:,.0f} MB, too much for a "
-                                "photo; remove it")
+                                "photo; remove it or make it smaller")
             return path.read_bytes()
         except OSError as error:
-            raise DataError(f"{path} cannot be read ({error.strerror}); mend that, or "
+            raise DataError(f"{path} cannot be read ({error.strerror}); make it readable, or "
                             f"{HOW_TO_GET}") from error
     return read
 
@@ -264,7 +265,7 @@ def _zip_reader(place: Path, archive: zipfile.ZipFile,
 
 
 def _sorted_in(place: Path, files: Files) -> Files:
-    """The files under ``split/class/name``, whatever folder these lie in."""
+    """The files by ``split/class/name``, whatever folder contains them."""
     found: Files = {}
     for path, read in files.items():
         parts = path.split("/")
@@ -295,7 +296,7 @@ def _checksums(path: Path) -> dict[str, str]:
 
 
 def _verify(place: Path, files: Files) -> bool:
-    """Whether these are the published files, all and unaltered; ``False`` if none of them is."""
+    """``True`` for all published files, unaltered; ``False`` if none is here; else an error."""
     published = _checksums(CHECKSUMS)
     digests = {name: hashlib.sha256(read()).hexdigest() for name, read in files.items()}
     if not published.keys() & digests.keys() and not {*published.values()} & {*digests.values()}:
@@ -307,7 +308,7 @@ def _verify(place: Path, files: Files) -> bool:
                  if name not in published]
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise DataError(f"{place}: {problems[0]}{more}; mend that, or {HOW_TO_GET}")
+        raise DataError(f"{place}: {problems[0]}{more}; restore the published set, or {HOW_TO_GET}")
     return True
 
 
@@ -334,10 +335,10 @@ def _picture(content: bytes, name: str) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(content)).convert("RGB")
-    # Decoders raise what they like: OSError, SyntaxError, ValueError, zlib.error, ...
+    # Decoders raise many kinds of errors: OSError, SyntaxError, ValueError, zlib.error, ...
     except Exception as error:
-        raise DataError(f"{name} is no photo that can be read ({reason(error)}); remove it or get "
-                        "it anew") from error
+        raise DataError(f"{name} is not a photo that can be read ({reason(error)}); remove it or "
+                        "replace it") from error
     size = tuple(SHORTER_SIDE * side // min(image.size) for side in image.size)
     return image.resize(size, Image.Resampling.BICUBIC)
 
@@ -347,14 +348,14 @@ def _picture(content: bytes, name: str) -> Image.Image:
 
 @dataclass(frozen=True, eq=False)
 class FeatureSet:
-    """What a pretrained network sees in the pictures of one split.
+    """The features that a pretrained network computes from the pictures of one split.
 
     Attributes:
-        x: float32 ``(N, width)``, what the head gets: pooled, not standardised.
+        x: float32 ``(N, width)``, the inputs of the head: pooled, not standardised.
         target: int64 ``(N,)``, 0 for an ant, 1 for a bee.
-        names: folder and file of each picture.
-        logits: float32 ``(N, 2)``, the untouched head's logits of the ImageNet classes ant and bee.
-        top1: int64 ``(N,)``, the untouched head's choice among the 1000 ImageNet classes.
+        names: folder and file name of each picture.
+        logits: float32 ``(N, 2)``, the original head's logits of the ImageNet classes ant and bee.
+        top1: int64 ``(N,)``, the original head's choice among the 1000 ImageNet classes.
     """
 
     x: Tensor
@@ -376,7 +377,7 @@ class Features:
         source: which pictures and which network they come from.
         imagenet: int64 ``(2,)``, the ImageNet indices of ant and bee.
 
-    The untouched head is right, strictly, where ``val.top1 == imagenet[val.target]``.
+    Among all 1000 classes, the original head is right where ``val.top1 == imagenet[val.target]``.
     """
 
     train: FeatureSet
@@ -393,8 +394,8 @@ class Features:
 def load_features() -> Features:
     """Load the embedded EfficientNet-Lite0 features of the 397 real photos.
 
-    They are those of :func:`extract_features`, rounded to half precision. The file comes with the
-    course, so they are there without a network and without the photos.
+    They are those of :func:`extract_features`, rounded to half precision. The file is part of the
+    course, so neither a network connection nor the photos are needed.
 
     Raises:
         DataError: the file is missing or damaged.
@@ -422,13 +423,14 @@ def load_features() -> Features:
 
 def extract_features(backbone: Backbone, photos: AntsBees, *, batch_size: int = 32,
                      progress: bool = True) -> Features:
-    """Compute what ``load_features`` holds, for any backbone and any pictures.
+    """Compute the same as ``load_features`` returns, for any backbone and any pictures.
 
     Args:
-        backbone: with its 1000-class head in place; it is run in evaluation mode, on its device.
-        photos: the pictures, each prepared by ``backbone.preprocess``.
-        batch_size: pictures at a time.
-        progress: whether to show a bar.
+        backbone: a backbone with its 1000-class head in place. It runs in evaluation mode, on its
+            device.
+        photos: the pictures; ``backbone.preprocess`` prepares each of them.
+        batch_size: pictures processed at a time, ``>= 1``.
+        progress: whether to show a progress bar.
 
     Raises:
         ValueError: the head has been replaced.
@@ -444,12 +446,13 @@ def extract_features(backbone: Backbone, photos: AntsBees, *, batch_size: int = 
     with Progress("extracting features", len(photos.train) + len(photos.val), unit="pictures",
                   show=progress) as bar, torch.no_grad():
         for part in (photos.train, photos.val):
-            seen = []
+            features = []
             for start in range(0, len(part), batch_size):
                 images = part.images[start:start + batch_size]
-                seen.append(body(torch.stack([backbone.preprocess(i) for i in images]).to(device)))
+                inputs = torch.stack([backbone.preprocess(image) for image in images])
+                features.append(body(inputs.to(device)))
                 bar.update(len(images))
-            x = torch.cat(seen)
+            x = torch.cat(features)
             logits = backbone.head(x).cpu()
             parts.append(FeatureSet(x.cpu(), part.target, part.names, logits[:, imagenet],
                                     logits.argmax(dim=1)))

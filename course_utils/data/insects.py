@@ -1,10 +1,11 @@
-"""Drawn ants and bees, for where there are no photos: invented by a seed, no photo involved.
+"""Drawn ants and bees, for use where there are no photos: generated from a seed, without any photo.
 
 What belongs here: the drawing. An insect is built in its own coordinates, one body length long,
 head towards +x, then turned, scaled and put on a blurred background. Background, light, size and
-pose are drawn alike for both kinds; what tells them apart is the body: an ant has three parts with
-a thin waist, elbowed antennae and long thin legs; a bee is stout and furry. Bands and wings only
-hint: most bees show both, but some ants have them, and on some bees they can hardly be seen.
+pose have the same distribution for both kinds. The difference is in the body: an ant has three
+parts with a thin waist, elbowed antennae and long thin legs, while a bee is stout and furry. Bands
+and wings are only hints: most bees show both, but some ants have them, and on some bees they can
+hardly be seen.
 """
 
 from __future__ import annotations
@@ -34,12 +35,21 @@ COARSER = 6  # the background is drawn this much smaller, then enlarged, which b
 
 
 def draw(rng: np.random.Generator, *, bee: bool, size: int) -> Image.Image:
-    """Draw one insect: RGB, ``size`` pixels high and a quarter wider."""
+    """Draw one insect.
+
+    Args:
+        rng: the source of everything random in the picture.
+        bee: whether it is a bee rather than an ant.
+        size: the height in pixels; the width is a quarter larger.
+
+    Returns:
+        An RGB image.
+    """
     width, height = size * 5 // 4, size
     length = height * rng.uniform(0.25, 1.0)
     turn = rng.uniform(0, 2 * np.pi)
     centre = np.array([width, height]) * rng.uniform(0.3, 0.7, 2)
-    flat = rng.uniform(0.75, 1.0)  # seen from the side a little
+    flat = rng.uniform(0.75, 1.0)  # seen slightly from the side
 
     picture = _background(rng, width, height, centre, length)
     place = _Place(ImageDraw.Draw(picture, "RGBA"), SHARPER * length, SHARPER * centre, turn, flat)
@@ -51,7 +61,7 @@ def draw(rng: np.random.Generator, *, bee: bool, size: int) -> Image.Image:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where an insect sits: its own coordinates to pixels, and shapes drawn through that."""
+    """Where an insect sits: maps its own coordinates to pixels, and draws shapes given in them."""
 
     pen: ImageDraw.ImageDraw
     length: float
@@ -75,7 +85,7 @@ class _Place:
 
     def part(self, x: float, y: float, rx: float, ry: float, colour: Colour, *,
              tilt: float = 0.0) -> None:
-        """A round part of the body: dark rim, colour, and a light that comes from one side."""
+        """A round part of the body: a dark rim, a colour, and light from one side."""
         light = np.array([np.cos(-self.turn - 2.2), np.sin(-self.turn - 2.2)])
         for shrink, tone in ((1.0, 0.62), (0.88, 1.0), (0.6, 1.22), (0.3, 1.5)):
             shift = (1 - shrink) * 0.7 * light * (rx, ry)
@@ -99,7 +109,7 @@ def _ant(place: _Place, rng: np.random.Generator) -> None:
 
     bend = rng.uniform(-0.1, 0.1)
     place.part(-0.33, bend, 0.19, 0.125 * stout, gaster, tilt=-0.5 * bend)
-    if rng.random() < 0.3:  # some ants are banded, too
+    if rng.random() < 0.3:  # some ants are banded too
         _bands(place, -0.33, bend, 0.19, 0.125 * stout, _shade(gaster, 1.7), n=3, alpha=130)
     place.part(-0.12, 0.3 * bend, 0.035, 0.035, colour)
     place.part(0.04, 0.0, 0.13, 0.06 * stout, colour)
@@ -107,7 +117,7 @@ def _ant(place: _Place, rng: np.random.Generator) -> None:
     place.part(0.28, 0.0, 0.095, 0.09 * stout, colour)
     for side in (-1, 1):
         place.shape(_ellipse(0.3, side * 0.07 * stout, 0.02, 0.016), (12, 10, 10))
-    if rng.random() < 0.12:  # on their wedding day ants have wings
+    if rng.random() < 0.12:  # ants have wings during their mating flight
         _wings(place, rng, spread=rng.uniform(0.1, 1.0), veil=rng.uniform(40, 120))
 
 
@@ -137,7 +147,7 @@ def _bee(place: _Place, rng: np.random.Generator) -> None:
 
 
 def _wings(place: _Place, rng: np.random.Generator, *, spread: float, veil: float) -> None:
-    """Two pairs, folded back (``spread`` 0) to held out (1); ``veil`` is their opacity of 255."""
+    """Two pairs, folded back (``spread`` 0) to held out (1), with opacity ``veil`` of 255."""
     rim = int(60 + 0.8 * veil)
     for side in (-1, 1):
         root = np.array([0.12, side * 0.06])
@@ -156,7 +166,7 @@ def _wings(place: _Place, rng: np.random.Generator, *, spread: float, veil: floa
 
 def _legs(place: _Place, rng: np.random.Generator, *, hips: tuple[float, ...], knee: float,
           foot: float, width: float, colour: Colour) -> None:
-    """Three pairs, the hind ones backward, the fore ones forward."""
+    """Three pairs: the hind legs point backward, the front legs forward."""
     for side in (-1, 1):
         for hip, lean in zip(hips, (-0.9, -0.1, 0.75), strict=True):
             lean = lean + rng.uniform(-0.2, 0.2)
@@ -171,7 +181,7 @@ def _legs(place: _Place, rng: np.random.Generator, *, hips: tuple[float, ...], k
 
 def _bands(place: _Place, x: float, y: float, rx: float, ry: float, colour: Colour, *, n: int,
            alpha: int) -> None:
-    """Bands across a part, bowed like those of a barrel."""
+    """Bands across a part, curved like the hoops of a barrel."""
     u = np.linspace(-1, 1, 15)
     for at in np.linspace(-0.6, 0.75, n):
         half = 0.42 / n
@@ -230,7 +240,7 @@ def _blade(pen: ImageDraw.ImageDraw, rng: np.random.Generator, size: tuple[int, 
 
 
 def _lit(rng: np.random.Generator, picture: Image.Image) -> Image.Image:
-    """Light from somewhere, a colour cast, the camera's grain, now and then out of focus."""
+    """Add uneven light, a colour cast and the camera's grain, and sometimes blur the picture."""
     if rng.random() < 0.3:
         picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.6, 3.5)))
     cast = rng.uniform(0.7, 1.4) * rng.uniform(0.92, 1.08, 3)

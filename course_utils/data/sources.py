@@ -1,7 +1,7 @@
-"""Where data come from: a path, the cache, the network, or what the course carries with it.
+"""Where data come from: a path, the cache, the network, or a stand-in that the course contains.
 
-What belongs here: finding and fetching files, whatever is in them. What a file must hold is said by
-the module of its data set, which hands ``read`` and ``check`` in.
+What belongs here: finding and fetching files, whatever they contain. The module of each data set
+decides what its file must hold, and passes ``read`` and ``check``.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ Kind = Literal["path", "cache", "download", "embedded"]
 
 
 class DataError(Exception):
-    """Data that cannot be used; the message names the culprit and the remedy."""
+    """Data that cannot be used; the message names the cause and a remedy."""
 
 
 @dataclass(frozen=True)
 class DataSource:
-    """Where data came from; ``print`` it first thing in a notebook.
+    """Where data came from; a notebook prints it before anything else.
 
     Attributes:
         kind: ``"path"`` (a file you named), ``"cache"``, ``"download"`` or ``"embedded"``.
         text: what the data are.
-        note: why these are not the real data, where that may surprise; else empty.
-        real: whether the world made them, not a random generator.
+        note: why these are not the real data, if that may surprise the reader; otherwise empty.
+        real: whether these are real data, not made by a random generator.
     """
 
     kind: Kind
@@ -48,7 +48,7 @@ class DataSource:
 
 
 class HasSource(Protocol):
-    """What every loader returns; a frozen dataclass."""
+    """The result of every loader: a frozen dataclass with a source."""
 
     source: DataSource
 
@@ -61,11 +61,11 @@ class Wanted:
     """A published data set: how it is found, fetched and recognised.
 
     Attributes:
-        names: the files or folders it comes in, the preferred one first.
+        names: the names of its file or folder, the preferred one first.
         mine: whether a file that ``COURSE_DATA`` names may be this data set rather than another.
-        mirrors: addresses, tried in turn; each ends in one of ``names``.
+        mirrors: addresses, tried one after the other; each ends in one of ``names``.
         megabytes: the size of the download.
-        how_to_get: ends the message about a file that is missing or damaged.
+        how_to_get: the end of the message about a file that is missing or damaged.
         check: raises :class:`DataError` unless a file is the published one.
     """
 
@@ -82,13 +82,13 @@ def load(path: str | os.PathLike[str] | None, wanted: Wanted, *,
     """Load from ``path``, ``COURSE_DATA``, the cache or the network, or else the stand-in.
 
     Args:
-        path: a file, a folder that holds one, ``"embedded"``, or ``None`` to look further.
+        path: a file, a folder that holds one, ``"embedded"``, or ``None`` to try the other sources.
         wanted: the data set.
-        read: makes the data from a place and the kind of source it is.
-        stand_in: makes what the course carries with it; its note will say why it was needed.
+        read: makes the data from a file or folder and the kind of its source.
+        stand_in: makes the data that the course contains; their note then says why they are needed.
 
     Raises:
-        DataError: what was named is missing or cannot be used.
+        DataError: the file or folder that was named is missing or cannot be used.
     """
     asked = os.environ.get("COURSE_DATA", "") if path is None else os.fspath(path)
     if asked == "embedded":
@@ -109,12 +109,12 @@ def offline() -> bool:
 
 
 def reason(error: Exception) -> str:
-    """What an exception says, in one line."""
+    """The first line of an exception's message, or the name of its class."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def cache_folders() -> list[Path]:
-    """The course's own folder, then the user's."""
+    """The course's own cache folder, then the user's."""
     import pooch
 
     own = [ROOT / "data" / "cache"] if (ROOT / "data").is_dir() else []
@@ -122,7 +122,7 @@ def cache_folders() -> list[Path]:
 
 
 def _find(asked: str, wanted: Wanted, *, required: bool) -> Path | None:
-    """The file or folder of the data set that ``asked`` names, itself or by what it holds."""
+    """The file or folder of the data set: ``asked`` itself, or one inside it."""
     try:
         place = Path(asked).expanduser()
         is_file, is_folder = place.is_file(), place.is_dir()
@@ -150,7 +150,7 @@ def _cached_or_downloaded(wanted: Wanted, read: Callable[[Path, Kind], Data]) ->
             try:
                 return read(place, "cache")
             except DataError as error:
-                raise DataError(f"{error} (or delete it, to have it downloaded anew)") from error
+                raise DataError(f"{error} (or delete it, to have it downloaded again)") from error
     if offline():
         raise DataError("COURSE_OFFLINE=1 forbids the download")
     return read(download(wanted.mirrors, folders, check=wanted.check, megabytes=wanted.megabytes),
@@ -160,9 +160,16 @@ def _cached_or_downloaded(wanted: Wanted, read: Callable[[Path, Kind], Data]) ->
 def download(mirrors: Sequence[str], folders: Sequence[Path], *, check: Callable[[Path], object],
              megabytes: int,
              remedy: str = "set COURSE_DATA to your own copy of the file") -> Path:
-    """Bring a file from the first mirror that has it into the first folder that can be written.
+    """Download a file from the first mirror that has it into the first folder that can be written.
 
-    The file takes its name only after ``check``, so that nothing half-written is ever found there.
+    The file gets its name only after ``check``, so that no incomplete file is ever found there.
+
+    Args:
+        mirrors: addresses, tried one after the other.
+        folders: folders, tried one after the other; they are created if necessary.
+        check: raises :class:`DataError` unless a file is the published one.
+        megabytes: the size of the file.
+        remedy: the end of an error message: what else the user can do.
 
     Raises:
         DataError: no folder can be written, or no mirror sent the file.
@@ -177,7 +184,7 @@ def download(mirrors: Sequence[str], folders: Sequence[Path], *, check: Callable
         except OSError as error:
             raise DataError(f"{folder} cannot take the download ({error.strerror}); free "
                             f"{megabytes} MB there, or {remedy}") from error
-    raise DataError(f"{' and '.join(failures)}; run again when that is mended, or {remedy}")
+    raise DataError(f"{' and '.join(failures)}; try again later, or {remedy}")
 
 
 def _first_writable(folders: Sequence[Path], remedy: str) -> Path:
@@ -190,11 +197,11 @@ def _first_writable(folders: Sequence[Path], remedy: str) -> Path:
             refusals.append(f"{folder} cannot be written ({error.strerror})")
         else:
             return folder
-    raise DataError(f"{' and '.join(refusals)}; run again when that is mended, or {remedy}")
+    raise DataError(f"{' and '.join(refusals)}; make one of them writable, or {remedy}")
 
 
 def _fetch(url: str, folder: Path, check: Callable[[Path], object]) -> Path:
-    """Download ``url``; the file appears in ``folder`` only when ``check`` lets it pass."""
+    """Download ``url``; the file appears in ``folder`` only after ``check`` has accepted it."""
     address = urlsplit(url)
     target = folder / Path(address.path).name
     with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as place:

@@ -1,18 +1,18 @@
 """The synthetic twin of the fraud data: a Gaussian mixture whose posterior is known.
 
-What belongs here: drawing rows from the fitted mixture and evaluating it. The fit itself is
-``data/make_twin.py``, its result ``data/twin_spec.json``; users come in through
+What belongs here: sampling rows from the fitted mixture and evaluating its density. The fit itself
+is ``data/make_twin.py`` and its result ``data/twin_spec.json``. Users call
 :func:`course_utils.data.creditcard_twin`.
 
-A row is ``V1..V28`` and the score of its amount, a strictly growing function of it that makes the
-amounts about standard normal. ``f0`` and ``f1`` are mixtures of Gaussians over these 29 numbers,
-and the two classes are drawn from
+A row consists of ``V1..V28`` and the score of its amount, a strictly increasing function of the
+amount whose values are about standard normal. ``f0`` and ``f1`` are mixtures of Gaussians over
+these 29 numbers, and the distributions of the two classes are
 
     normal:  (1 - a) f0 + a f1        fraud:  (1 - b) f1 + b f0
 
 with small ``a`` and ``b``: a few normals look like frauds and some frauds like normals, as in the
-real rows. Time is drawn by itself, so it tells nothing about the class. Nothing is rounded to
-cents, so that the densities stay exact.
+real rows. Time is sampled independently, so it carries no information about the class. Nothing is
+rounded to cents, so that the densities stay exact.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ V = [f"V{i}" for i in range(1, 29)]
 
 @dataclass(frozen=True)
 class AmountScale:
-    """A strictly growing map between amounts and scores, straight between its knots.
+    """A strictly increasing map between amounts and scores, linear between its knots.
 
     Attributes:
-        score: ``(k,)``, growing.
-        log_amount: ``(k,)``, growing, log of euro.
+        score: ``(k,)``, increasing.
+        log_amount: ``(k,)``, increasing, the logarithm of euro.
     """
 
     score: np.ndarray
     log_amount: np.ndarray
 
     def to_score(self, amount: np.ndarray) -> np.ndarray:
-        """Euro to score."""
+        """Convert amounts in euro, above 0, to scores."""
         return np.interp(np.log(amount), self.log_amount, self.score)
 
     def to_amount(self, score: np.ndarray) -> np.ndarray:
-        """Score to euro."""
+        """Convert scores to amounts in euro."""
         return np.exp(np.interp(score, self.score, self.log_amount))
 
 
@@ -68,7 +68,7 @@ class Mixture:
     cholesky: np.ndarray
 
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw ``n`` points, an array ``(n, d)``."""
+        """Sample ``n`` points, an array ``(n, d)``."""
         points = rng.standard_normal((n, self.mean.shape[1]))
         component = rng.choice(len(self.weight), n, p=self.weight)
         for k, (mean, cholesky) in enumerate(zip(self.mean, self.cholesky, strict=True)):
@@ -93,10 +93,10 @@ class Mixture:
 
 @dataclass(frozen=True)
 class Twin:
-    """The two mixtures, how much of each goes into the other class, and the hours of the day.
+    """The two mixtures, the share of each in the other class, and the hours of the day.
 
     Attributes:
-        normal, fraud: ``f0`` and ``f1`` of the module's text.
+        normal, fraud: ``f0`` and ``f1`` of the module's docstring.
         normals_from_fraud, frauds_from_normal: the shares ``a`` and ``b``.
         amounts: the map between the 29th coordinate and euro.
         hours: the share of transactions in each hour of the two days, ``(48,)``.
@@ -110,7 +110,7 @@ class Twin:
     hours: np.ndarray
 
     def draw(self, *, seed: int, n: int, n_fraud: int) -> pd.DataFrame:
-        """Draw ``n`` rows, ``n_fraud`` of them frauds, in the columns of the real file."""
+        """Sample ``n`` rows, ``n_fraud`` of them frauds, with the columns of the real file."""
         rng = np.random.default_rng(seed)
         fraud = np.zeros(n, dtype=bool)
         fraud[rng.choice(n, n_fraud, replace=False)] = True
@@ -132,11 +132,14 @@ class Twin:
         """Evaluate P(fraud | V1..V28, Amount) exactly, in float64.
 
         Args:
-            frame: rows with the raw columns ``V1..V28`` and ``Amount`` (euro, as drawn).
+            frame: rows with the raw columns ``V1..V28`` and ``Amount`` (in euro, not rounded).
             prior: the share of frauds among all rows, in (0, 1).
 
-        It does not matter which strictly growing function of the amount the densities are written
-        in, score or ``log(Amount + 0.001)``: a change of variable multiplies both by one factor.
+        Returns:
+            float64 ``(len(frame),)``.
+
+        The densities may be written in any strictly increasing function of the amount, the score or
+        ``log(Amount + 0.001)``, because a change of variable multiplies both by the same factor.
         """
         x = frame[V].assign(score=self.amounts.to_score(frame["Amount"])).to_numpy(np.float64)
         f0, f1 = self.normal.log_density(x), self.fraud.log_density(x)
