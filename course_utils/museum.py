@@ -94,7 +94,7 @@ EXHIBITS = {
 
 
 def show(letters: Iterable[str]) -> None:
-    """Print the source of some exhibits, with colours in a notebook.
+    """Print the source of some exhibits.
 
     Args:
         letters: such as ``"ABC"``.
@@ -107,17 +107,10 @@ def show(letters: Iterable[str]) -> None:
         ce = F.cross_entropy(logits, target, reduction="none")
         return ((1 - ce) ** gamma * ce).mean()
     """
-    from IPython import get_ipython
-    from IPython.display import Markdown, display
-
     sources = []
     for letter in letters:
         if letter not in EXHIBITS:
             raise ValueError(f"there is no exhibit {letter!r}; the letters are "
                              f"{', '.join(EXHIBITS)}")
         sources.append(inspect.getsource(EXHIBITS[letter]).strip())
-    code = "\n\n".join(sources)
-    if get_ipython() is None:
-        print(code)
-    else:
-        display(Markdown(f"```python\n{code}\n```"))
+    print("\n\n".join(sources))

@@ -29,14 +29,14 @@ def slope(loss_fn, logits, **options):
     return logits.grad[0, 0].item()
 
 
-def learned(loss_fn, steps=400):
-    """What one logit answers after training on 1000 samples, 100 of them positive."""
-    target = (torch.arange(1000) < 100).long()
+def learned(loss_fn, steps=300):
+    """What one logit answers after training on look-alikes, one in ten of them positive."""
+    target = (torch.arange(10) < 1).long()
     z = torch.zeros(1, requires_grad=True)
     optimizer = torch.optim.Adam([z], lr=0.1)
     for _ in range(steps):
         optimizer.zero_grad()
-        loss_fn(torch.stack([torch.zeros(1000), z.expand(1000)], dim=1), target).backward()
+        loss_fn(torch.stack([torch.zeros(10), z.expand(10)], dim=1), target).backward()
         optimizer.step()
     return z.sigmoid().item()
 
