@@ -59,6 +59,7 @@ CELL_TIMEOUT = 600  # seconds
 EMBEDDED = {"COURSE_DATA": "embedded", "COURSE_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 FRONT = "00_start_here", 1, "belief_map.png"  # the README shows this notebook's figure 1, from 0
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+HIDDEN = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # in JupyterLab, in Colab
 
 
 # Set-up: standard library only ------------------------------------------------
@@ -76,7 +77,7 @@ def is_set_up() -> bool:
 
 
 def set_up() -> None:
-    """Make or mend .venv, install what changed, and let it find course_utils."""
+    """Make or repair .venv, install what changed, and let it find course_utils."""
     if is_set_up():
         return
     check = [PYTHON, "-c", "import sys, pip; sys.exit(sys.version_info < (3, 11))"]
@@ -222,7 +223,8 @@ def clean(notebook: "NotebookNode") -> None:
     """Leave in a notebook only what its source and its results decide.
 
     Cell ids come from the cell's content (and its count, where content repeats), so that
-    a cell keeps its id wherever it moves and the same source gives the same bytes.
+    a cell keeps its id wherever it moves and the same source gives the same bytes. The set-up
+    cell comes with its code folded away.
     """
     seen = Counter()
     for cell in notebook.cells:
@@ -230,6 +232,8 @@ def clean(notebook: "NotebookNode") -> None:
         seen[content] += 1
         cell.id = hashlib.sha256(f"{seen[content]}\n{content}".encode()).hexdigest()[:12]
         cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("slideshow", "tags")}
+        if "setup" in cell.metadata.get("tags", []):
+            cell.metadata |= HIDDEN
         if cell.cell_type == "code":
             cell.outputs = clean_outputs(cell.outputs)
     notebook.metadata = {

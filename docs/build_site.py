@@ -1,9 +1,10 @@
 """Make the site: lay its pages out in build/site-source, then let Sphinx build build/site.
 
 What belongs here: what Sphinx cannot do alone, because it is made from other files of the course:
-the notebooks with the alt texts of their figures, the frames of the belief map, the table of the
-notebooks from README.md, a page for each module, the verdicts. Everything is local: the site asks
-no other host for anything.
+the notebooks with the alt texts of their figures, the teacher's notes, the frames of the belief
+map, the table of the notebooks from README.md, a page for each module, the verdicts. Links are
+written for the repository and led here to where the site has their targets. Everything is local:
+the site asks no other host for anything.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import importlib
 import json
 import os
 import pkgutil
+import posixpath
 import re
 import shutil
 import sys
@@ -20,11 +22,14 @@ import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 GAMMAS = [g / 2 for g in range(11)]
 STILLS = (0.0, 2.0, 5.0)  # shown in a row where there is no JavaScript, and on paper
+# [words](file), [words](file#fragment) or [words](#fragment), to what belongs to the course.
+LINK = re.compile(r"\[([^\[\]]*)\]\(([\w./-]+\.\w+)?(#(?:[^()\s]|\([^()\s]*\))+)?\)")
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,22 +40,54 @@ def lay_out(source: Path) -> None:
     """Write every page that Sphinx reads into ``source``, replacing what was there."""
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(DOCS, source, ignore=shutil.ignore_patterns("__pycache__", "static", "slides"))
+    for path in source.glob("*.md"):
+        text = led_to_the_site(path.read_text(encoding="utf-8"), f"docs/{path.name}")
+        path.write_text(text, encoding="utf-8")
     shutil.copytree(DOCS / "static", source / "_static")
     from conf import MATHJAX
 
     shutil.copy(MATHJAX, source / "_static" / "mathjax.js")
-    (source / "data.md").write_text(data_cards(), encoding="utf-8")
+    cards = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
+    (source / "data.md").write_text(led_to_the_site(cards, "data/README.md"), encoding="utf-8")
     (source / "_course_map.md").write_text(course_map(), encoding="utf-8")
     (source / "verdicts.md").write_text(verdicts(), encoding="utf-8")
     (source / "_belief_map.html").write_text(belief_map(source / "_static"), encoding="utf-8")
     lay_out_notebooks(source / "notebooks")
+    lay_out_notes(source / "teaching")
     lay_out_api(source / "api")
 
 
-def data_cards() -> str:
-    """data/README.md, its links to files of the repository turned into plain names."""
-    text = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
-    return re.sub(r"\[([^\]]+)\]\((?!https?:|#)[^)]*\)", r"\1", text)
+# Links ------------------------------------------------------------------------
+
+
+def led_to_the_site(text: str, page: str) -> str:
+    """The text of a page, named by its place in the repository, with its links as the site has
+    them. What the site does not hold is named and not linked."""
+    from myst_parser.slugs import github_slugify
+
+    def lead(link: re.Match) -> str:
+        words, file, fragment = link.groups("")
+        # Jupyter's anchor of a heading differs from the site's in its capitals and its marks.
+        anchor = f"#{github_slugify(unquote(fragment[1:]))}" if fragment else ""
+        if not file:
+            return f"[{words}]({anchor})"
+        target = place_of(posixpath.normpath(posixpath.join(posixpath.dirname(page), file)))
+        here = posixpath.dirname(place_of(page))
+        return f"[{words}]({posixpath.relpath(target, here)}{anchor})" if target else words
+
+    return LINK.sub(lead, text)
+
+
+def place_of(path: str) -> str:
+    """Where the site has a file of the repository, or nothing."""
+    moved = {"README.md": "index.md", "data/README.md": "data.md"}
+    if path in moved:
+        return moved[path]
+    if notes := re.fullmatch(r"notebooks/source/(\w+)\.notes\.md", path):
+        return f"teaching/{notes[1]}.md"
+    if path.startswith("notebooks/") and path.endswith(".ipynb"):
+        return path
+    return path.removeprefix("docs/") if path.startswith("docs/") else ""
 
 
 # Notebooks --------------------------------------------------------------------
@@ -63,12 +100,12 @@ def lay_out_notebooks(folder: Path) -> None:
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
-            prepare(cell)
+            prepare(cell, f"notebooks/{path.name}")
         nbformat.write(notebook, folder / path.name)
 
 
-def prepare(cell: NotebookNode) -> None:
-    """Carry a figure's sentence over to its alt text; fold away set-up and teacher's notes."""
+def prepare(cell: NotebookNode, page: str) -> None:
+    """Carry a figure's sentence over to its alt text, fold the set-up away, lead links."""
     tags = cell.metadata.get("tags", [])
     if cell.cell_type == "code":
         for output in cell.outputs:
@@ -77,16 +114,35 @@ def prepare(cell: NotebookNode) -> None:
         if "setup" in tags:
             cell.metadata["tags"] = [*tags, "hide-input"]
         return
-    cell.source = without_badge(cell.source)
-    if cell.metadata.get("slideshow", {}).get("slide_type") == "notes":
-        note = re.sub(r"^\*\*Teacher\.\*\*\s*", "", cell.source)
-        cell.source = ('<details class="teacher"><summary>For the teacher</summary>\n\n'
-                       f"{note}\n\n</details>")
+    cell.source = led_to_the_site(without_badge(cell.source), page)
 
 
 def without_badge(text: str) -> str:
     """A link in words in place of a badge, whose picture would come from another host."""
     return re.sub(r"\[!\[([^\]]*)\]\([^)]*\)\]", r"[\1]", text)
+
+
+def notes_of(name: str) -> dict[str, str]:
+    """A notebook's teaching notes by section heading, the opening by an empty one."""
+    path = ROOT / "notebooks" / "source" / f"{name}.notes.md"
+    if not path.exists():
+        return {}
+    opening, *sections = re.split(r"(?m)^## +", path.read_text(encoding="utf-8"))
+    parts = [("", opening), *(section.split("\n", 1) for section in sections)]
+    return {heading.strip(): text.strip() for heading, text in parts}
+
+
+def lay_out_notes(folder: Path) -> None:
+    """A page for teachers of each notebook that has notes."""
+    folder.mkdir()
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        if notes := notes_of(path.stem):
+            title = title_of(path)
+            text = f"# Notes on {title}\n\nFor those who teach [{title}](../{path.name}).\n"
+            for heading, note in notes.items():
+                text += f"\n## {heading}\n\n{note}\n" if heading else f"\n{note}\n"
+            page = f"notebooks/source/{path.stem}.notes.md"
+            (folder / f"{path.stem}.md").write_text(led_to_the_site(text, page), encoding="utf-8")
 
 
 def course_map() -> str:
@@ -140,13 +196,13 @@ def belief_map(static: Path) -> str:
             name = f"belief_{gamma:.1f}.svg".replace(".", "_", 1)
             figure.savefig(static / name, metadata={"Date": None, "Creator": None})
             plt.close(figure)
-        said = [belief(loss, 0.1).item() for loss in losses.values()]
+        beliefs = [belief(loss, 0.1).item() for loss in losses.values()]
         alt = (f"Belief against true probability, for focal loss with gamma {gamma:g} beside three "
-               "other losses. Where one in ten is positive, "
-               f"focal loss says {said[2]:.2f}, cross entropy {said[0]:.2f}, cross entropy with "
-               f"positives weighted 10 {said[1]:.2f}, smoothing 0.1 {said[3]:.2f}.")
+               f"other losses. Where one in ten is positive, focal loss says {beliefs[2]:.2f}, "
+               f"cross entropy {beliefs[0]:.2f}, cross entropy with "
+               f"positives weighted 10 {beliefs[1]:.2f}, smoothing 0.1 {beliefs[3]:.2f}.")
         frames.append({"gamma": gamma, "src": f"_static/{name}", "alt": alt,
-                       "says": f"{said[2]:.2f}"})
+                       "says": f"{beliefs[2]:.2f}"})
     stills = "".join(
         f'<img src="{f["src"]}" alt="{html.escape(f["alt"])}" width="560" height="440">\n'
         for f in frames if f["gamma"] in STILLS)
@@ -203,9 +259,9 @@ def verdicts() -> str:
 
 def markdown_table(frame: pd.DataFrame) -> str:
     rows = [list(frame), ["---"] * len(frame.columns), *frame.fillna("").to_numpy().tolist()]
-    said = ([f"{v:.3g}" if isinstance(v, float) else str(v).replace("|", "\\|") for v in row]
+    cells = ([f"{v:.3g}" if isinstance(v, float) else str(v).replace("|", "\\|") for v in row]
             for row in rows)
-    return "".join(f"| {' | '.join(row)} |\n" for row in said)
+    return "".join(f"| {' | '.join(row)} |\n" for row in cells)
 
 
 # The build --------------------------------------------------------------------

@@ -1,13 +1,15 @@
 """Make a deck of slides of each notebook under build/slides, from its stored outputs.
 
-What belongs here: turning notebooks into HTML by the template in docs/slides, and laying reveal.js
-and MathJax beside it. docs/slides/deck.js measures and cuts a section into pages.
+What belongs here: turning notebooks into HTML by the template in docs/slides, with the teacher's
+notes of each section for the speaker view, and laying reveal.js and MathJax beside it.
+docs/slides/deck.js measures and cuts a section into pages.
 """
 
 from __future__ import annotations
 
 import ast
 import html
+import re
 import shutil
 import sys
 import time
@@ -15,7 +17,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from build_site import title_of, without_badge
+from build_site import LINK, notes_of, title_of, without_badge
 from conf import MATHJAX
 
 if TYPE_CHECKING:
@@ -49,20 +51,57 @@ def deck(path: Path) -> str:
                             exclude_anchor_links=True)
     exporter.template_paths.insert(0, str(TEMPLATE))
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells = [cell for cell in notebook.cells if not only_imports(cell)]
+    notebook.cells = with_notes([cell for cell in notebook.cells if shows_something(cell)],
+                                notes_of(path.stem))
     for cell in notebook.cells:
-        cell.source = without_badge(cell.source)
+        if cell.cell_type == "markdown":
+            cell.source = LINK.sub(led_to_the_decks, without_badge(cell.source))
     text, _ = exporter.from_notebook_node(notebook, resources={"title": title_of(path)})
-    return text
+    return with_anchors(text)
 
 
-def only_imports(cell: NotebookNode) -> bool:
-    """Whether a cell prepares the page and shows nothing: imports, then calls such as a style."""
+def shows_something(cell: NotebookNode) -> bool:
+    """Whether a cell has something for the wall: no imports, nor what is hidden and silent."""
     if cell.cell_type != "code":
-        return False
+        return True
+    if "hide-input" in cell.metadata.get("tags", []):
+        return bool(cell.outputs)
     first, *rest = ast.parse(cell.source).body or [None]
-    imports = (ast.Import, ast.ImportFrom)
-    return isinstance(first, imports) and all(isinstance(s, (*imports, ast.Expr)) for s in rest)
+    imports = (ast.Import, ast.ImportFrom)  # then calls such as that of a style
+    return not (isinstance(first, imports)
+                and all(isinstance(s, (*imports, ast.Expr)) for s in rest))
+
+
+def with_notes(cells: list[NotebookNode], notes: dict[str, str]) -> list[NotebookNode]:
+    """The cells, with each note after the cell of its heading, the opening one after the title."""
+    from nbformat.v4 import new_markdown_cell
+
+    left, speaker, kept = dict(notes), {"slideshow": {"slide_type": "notes"}}, []
+    for cell in cells:
+        kept.append(cell)
+        headings = re.findall(r"(?m)^(##?) +(.+?) *$", cell.source)
+        for level, heading in headings if cell.cell_type == "markdown" else []:
+            if note := left.pop(heading if level == "##" else "", ""):
+                kept.append(new_markdown_cell(note, metadata=speaker))
+    return kept
+
+
+def led_to_the_decks(link: re.Match) -> str:
+    """A link to a section or a notebook, led to its slide; other files are named only."""
+    words, file, fragment = link.groups("")
+    deck = Path(file).with_suffix(".html").name if file.endswith(".ipynb") else ""
+    return f"[{words}]({deck}{fragment})" if deck or not file else words
+
+
+def with_anchors(deck: str) -> str:
+    """Headings with the anchors that Jupyter gives them, by which reveal.js finds their slides."""
+
+    def name(heading: re.Match) -> str:
+        level, text = heading.groups()
+        anchor = re.sub("<[^>]*>", "", text).strip().replace(" ", "-").replace('"', "&quot;")
+        return f'<h{level} id="{anchor}">{text}</h{level}>'
+
+    return re.sub(r"<h([1-3])>(.*?)</h\1>", name, deck)
 
 
 def main(target: Path = ROOT / "build" / "slides") -> int:

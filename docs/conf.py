@@ -22,6 +22,7 @@ exclude_patterns = ["_*"]
 nb_execution_mode = "off"
 nb_ipywidgets_js = {}
 nb_merge_streams = True
+nb_code_prompt_show, nb_code_prompt_hide = "Show the code", "Hide the code"
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist", "attrs_block"]
 myst_heading_anchors = 3
 myst_dmath_double_inline = True
@@ -61,7 +62,7 @@ MATHJAX = distribution("sphinx-mathjax-offline").locate_file(
 
 
 def plain_tables(app, pagename, templatename, context, doctree):
-    """Give pandas' tables a header that is told by its scope, not by a style of its own."""
+    """Give pandas' tables headers marked by their scope, and none of its own styles."""
     if body := context.get("body"):
         body = re.sub(r"<style scoped>.*?</style>", "", body, flags=re.DOTALL)
         body = body.replace('<table border="1" class="dataframe">', '<table class="dataframe">')

@@ -43,15 +43,15 @@ REDRAWN = """async before => {
     return now != before && now;
 }"""
 
-# In a notebook's exercise: its stub, a wrong answer, what is said to it, a right answer.
+# In a notebook's exercise: its stub, a wrong answer, the reply, a right answer.
 EXERCISES = {
     "00_start_here": (
-        "ex.q1.check(belief_one_in_five)", "belief_one_in_five = 0.31\n", "that is focal loss",
-        "belief_one_in_five = 0.2\n"),
+        "ex.q1.check(belief_one_in_five)", "belief_one_in_five = 0.31\n",
+        "that is the belief of focal loss", "belief_one_in_five = 0.2\n"),
     "02_focal_loss": (
         "ex.q3.check(undo)", "undo = lambda p, gamma: p\n", "this is p unchanged",
-        "pull = lambda q, g: (1 - q) ** g * (1 - q - g * q * torch.log(q))\n"
-        "undo = lambda p, g: pull(1 - p, g) / (pull(p, g) + pull(1 - p, g))\n"),
+        "size = lambda q, g: (1 - q) ** g * (1 - q - g * q * torch.log(q))\n"
+        "undo = lambda p, g: size(1 - p, g) / (size(p, g) + size(1 - p, g))\n"),
 }
 
 
@@ -144,7 +144,8 @@ def notebooks(*names: str) -> pytest.MarkDecorator:
 def test_a_notebook_runs_to_its_end(ran):
     assert ran.trouble == []
     prompts = ran.page.locator(".jp-CodeCell .jp-InputPrompt").all_text_contents()
-    assert prompts == [f"[{n}]:" for n in range(1, ran.count + 1)]
+    folded = ""  # the set-up cell's, with its code
+    assert prompts == [folded, *(f"[{n}]:" for n in range(2, ran.count + 1))]
     assert ran.complaints == []
 
 
@@ -157,6 +158,18 @@ def test_a_slider_moves_its_figure(ran):
     for _ in range(3):
         handle.press("ArrowRight")
     ran.page.wait_for_function(REDRAWN, arg=before, polling=200)
+    assert ran.complaints == []
+
+
+@notebooks("00_start_here")
+def test_the_set_up_is_folded_to_its_title_and_a_link_moves_to_its_section(ran):
+    folded = ran.page.locator(".jp-CodeCell .jp-InputPlaceholder")
+    sync_api.expect(folded).to_have_text("# @title Set-up: find the course's helper package")
+    link = ran.page.locator(".jp-MarkdownOutput a[href^='#4.']").first
+    title = ran.page.locator(".jp-MarkdownOutput h2", has_text=link.inner_text())
+    sync_api.expect(title).not_to_be_in_viewport()
+    link.click()
+    sync_api.expect(title).to_be_in_viewport()
     assert ran.complaints == []
 
 

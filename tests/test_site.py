@@ -1,13 +1,16 @@
 """The site: every page local, quiet, legible at any width and by ear; the belief map moves."""
 
 import importlib.util
+import os
 import pkgutil
 import re
 import sys
 from importlib import import_module
 from itertools import pairwise, product
 from pathlib import Path
+from urllib.parse import unquote
 
+import nbformat
 import pytest
 from browsing import (
     ALL_BUT_CONTRAST,
@@ -132,6 +135,51 @@ def test_nothing_is_loaded_from_another_host(pages):
 
 
 @needs_sphinx
+def test_every_link_inside_the_site_leads_to_a_page_and_a_place_on_it(site, pages):
+    tags = {name: Tags(text).tags for name, text in pages.items()}
+    places = {name: {tag.get("id") for _, tag in found} for name, found in tags.items()}
+    dead = []
+    for name, found in tags.items():
+        for address in {tag["href"] for _, tag in found if tag.get("href")}:
+            if re.match(r"[a-z]+:|//", address):
+                continue
+            file, _, fragment = unquote(address).partition("#")
+            target = (site / name).parent / file.split("?")[0] if file else site / name
+            page = os.path.relpath(target, site).replace(os.sep, "/")
+            if not target.is_file() or (fragment and fragment not in places.get(page, set())):
+                dead.append((name, address))
+    assert dead == []
+
+
+@needs_sphinx
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_code_that_is_hidden_is_folded_away_and_its_output_is_not(pages, name):
+    notebook = nbformat.read(start.NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    hidden = [cell for cell in start.code_cells(notebook)
+              if {"setup", "hide-input"} & set(cell.metadata.get("tags", []))]
+    page = pages[f"notebooks/{name}.html"]
+    folded = re.findall(r'<details class="[^"]*above-input">.*?</details>', page, re.DOTALL)
+    assert len(folded) == len(hidden) >= 1
+    assert "find_spec" in folded[0]
+    assert 'class="cell_output' not in "".join(folded)
+
+
+@needs_sphinx
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_the_notes_stand_on_a_page_for_teachers_and_not_on_that_of_the_notebook(pages, name):
+    notes = (start.NOTEBOOKS / "source" / f"{name}.notes.md").read_text(encoding="utf-8")
+    page = pages[f"teaching/{name}.html"]
+    for heading in re.findall(r"(?m)^## (?:\d+\. )?([\w ,]+)", notes):
+        assert heading in page
+    text = " ".join(re.sub("(?m)^#.*$", "|", notes).split())
+    phrases = [phrase.strip() for phrase in re.findall(r"[\w ,]{40,}", text)]
+    assert phrases
+    for phrase in phrases:
+        assert phrase in " ".join(page.split())
+        assert phrase not in " ".join(pages[f"notebooks/{name}.html"].split())
+
+
+@needs_sphinx
 def test_no_page_names_the_machine_that_built_it(pages):
     assert [name for name, text in pages.items() if str(ROOT) in text or "PosixPath" in text] == []
 
@@ -220,6 +268,26 @@ def test_the_search_finds_a_term(site):
 def test_a_command_without_names_says_so(command):
     with pytest.raises(SystemExit, match=f"`{command}` .* takes no names; it got 02"):
         start.main([command, "02"])
+
+
+@pytest.mark.parametrize(("page", "written", "led"), [
+    ("notebooks/02_focal_loss.ipynb", "[x](#7.-Soft-targets-(further))",
+     "[x](#7-soft-targets-further)"),
+    ("notebooks/02_focal_loss.ipynb", "[x](03_label_smoothing.ipynb#2.-Two,-both)",
+     "[x](03_label_smoothing.ipynb#2-two-both)"),
+    ("notebooks/02_focal_loss.ipynb", "[x](../docs/glossary.md)", "[x](../glossary.md)"),
+    ("notebooks/02_focal_loss.ipynb", "[x](https://a.org/b.ipynb#C.-D)",
+     "[x](https://a.org/b.ipynb#C.-D)"),
+    ("notebooks/source/02_focal_loss.notes.md", "[x](../03_label_smoothing.ipynb)",
+     "[x](../notebooks/03_label_smoothing.ipynb)"),
+    ("docs/teaching.md", "[x](../notebooks/source/02_focal_loss.notes.md)",
+     "[x](teaching/02_focal_loss.md)"),
+    ("docs/teaching.md", "[x](../data/README.md#origin)", "[x](data.md#origin)"),
+    ("docs/teaching.md", "[x](../CONTRIBUTING.md) and $E[x](y)$", "x and $E[x](y)$"),
+])
+def test_links_of_the_repository_are_led_to_the_site(monkeypatch, page, written, led):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    assert import_module("build_site").led_to_the_site(written, page) == led
 
 
 def test_the_verdict_page_waits_for_its_table_and_then_shows_both_runs(tmp_path, monkeypatch):

@@ -2,15 +2,18 @@
 
 import importlib.util
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import nbformat
 import pytest
 from browsing import (
     CHROMIUM,
     ONE_OF_EACH_LOOK,
+    ROOT,
     Tags,
     browser,
     build,
@@ -117,9 +120,11 @@ def test_a_deck_holds_the_notebook_and_its_notes(slides, name):
     kinds = [cell.metadata.get("slideshow", {}).get("slide_type") for cell in notebook.cells]
     figures = [output for cell in start.code_cells(notebook) for output in cell.outputs
                if "image/png" in output.get("data", {})]
+    notes = (start.NOTEBOOKS / "source" / f"{name}.notes.md").read_text(encoding="utf-8")
     deck = (slides / f"{name}.html").read_text(encoding="utf-8")
     assert deck.count("<section>") == deck.count("</section>") == kinds.count("slide")
-    assert deck.count('<aside class="notes">') == kinds.count("notes")
+    opening, sections = 1, len(re.findall("(?m)^## ", notes))
+    assert deck.count('<aside class="notes">') == opening + sections
     alts = [tag["alt"] for kind, tag in Tags(deck).tags if kind == "img"]
     assert len(alts) == len(figures)
     assert all(len(alt.split()) >= 6 for alt in alts)
@@ -146,6 +151,55 @@ def test_a_deck_loads_nothing_from_another_host(slides, name):
     files = [address for address in loaded if not address.startswith("data:")]
     assert files
     assert [address for address in files if not (slides / address).is_file()] == []
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_every_link_between_slides_leads_to_a_deck_and_a_heading_of_it(slides, name):
+    dead = []
+    for kind, tag in Tags((slides / f"{name}.html").read_text(encoding="utf-8")).tags:
+        if kind != "a" or re.match("[a-z]+:", tag["href"]):
+            continue
+        file, _, fragment = unquote(tag["href"]).partition("#")
+        target = slides / (file or f"{name}.html")
+        text = target.read_text(encoding="utf-8") if target.is_file() else ""
+        if not text or (fragment and fragment not in [t.get("id") for _, t in Tags(text).tags]):
+            dead.append(tag["href"])
+    assert dead == []
+
+
+@pytest.fixture
+def built(tmp_path, monkeypatch) -> Callable[[str], str]:
+    """The deck of a notebook that holds the given cells, each beside its tags."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    deck = import_module("build_slides").deck
+
+    def build(*cells: nbformat.NotebookNode) -> str:
+        title = nbformat.v4.new_markdown_cell("# Title")
+        nbformat.write(nbformat.v4.new_notebook(cells=[title, *cells]), tmp_path / "99_new.ipynb")
+        return deck(tmp_path / "99_new.ipynb")
+
+    return build
+
+
+def test_hidden_code_is_not_shown_and_its_output_is(built):
+    printed = nbformat.v4.new_output("stream", text="forty-two")
+    hidden = {"tags": ["hide-input"]}
+    new = nbformat.v4.new_code_cell
+    deck = built(new("secret = 1", outputs=[printed], metadata=hidden),
+                 new("silent = 1", metadata=hidden), new("shown = 1"))
+    assert "secret" not in deck
+    assert "forty-two" in deck
+    assert "silent" not in deck
+    assert deck.count('<div class="cell code">') == 2
+
+
+def test_links_lead_to_slides_and_what_is_no_slide_is_only_named(built):
+    links = "[a](#1.-A-(b)), [c](02_focal_loss.ipynb#2.-D), [words](../docs/glossary.md)"
+    deck = built(nbformat.v4.new_markdown_cell(f"{links}\n## 1. A (b)"))
+    assert 'href="#1.-A-(b)"' in deck
+    assert '<h2 id="1.-A-(b)">' in deck
+    assert 'href="02_focal_loss.html#2.-D"' in deck
+    assert ", words<" in deck.replace("</p>", "<")
 
 
 @needs_browser
@@ -198,6 +252,18 @@ def test_the_keyboard_alone_goes_through_a_deck(shown):
         shown.keyboard.press("Space")
     assert len(texts) == total
     assert shown.evaluate("Reveal.isLastSlide()")
+
+
+@needs_browser
+def test_a_link_to_a_section_opens_its_slide(shown):
+    link = shown.locator("section.page a[href^='#4.']").first
+    title = link.text_content()
+    link.evaluate("""link => {
+        const {h, v} = Reveal.getIndices(link.closest('section.page'));
+        Reveal.slide(h, v);
+    }""")
+    link.click()
+    shown.locator("section.page.present:visible h2", has_text=title).wait_for()
 
 
 @needs_browser

@@ -287,6 +287,18 @@ def test_a_cell_keeps_its_id_when_others_come_and_go(course):
     assert ids()[1:] == [one, two]
 
 
+def test_the_set_up_cell_comes_folded_in_jupyterlab_and_colab_and_no_other(course):
+    add_source(course, "01_folded", "x = 1")
+    path = course / "notebooks" / "source" / "01_folded.py"
+    path.write_text('# %% tags=["setup"]\n# @title Set-up\n\n' + path.read_text(encoding="utf-8"))
+    assert start.regenerate() == 0
+    notebook = nbformat.read(course / "notebooks" / "01_folded.ipynb", as_version=4)
+    setup, other = notebook.cells
+    assert setup.metadata.jupyter.source_hidden is True
+    assert setup.metadata.cellView == "form"
+    assert other.metadata == {}
+
+
 @pytest.mark.parametrize(
     ("cell", "complaint"),
     [

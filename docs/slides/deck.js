@@ -15,6 +15,7 @@ function paginate(deck) {
   const page = bench.querySelector("section");
   const fits = (nodes, scale = 1) => {
     page.replaceChildren(...nodes.map((node) => node.cloneNode(true)));
+    unfold(page);
     return page.scrollHeight * scale <= HEIGHT && page.scrollWidth * scale <= WIDTH;
   };
 
@@ -66,6 +67,11 @@ function paginate(deck) {
   }
   for (const element of deck.querySelectorAll("section.page")) shrink(element, page);
   bench.remove();
+}
+
+// What is folded needs its room too, for when somebody opens it on the wall.
+function unfold(page) {
+  page.querySelectorAll("details").forEach((folded) => { folded.open = true; });
 }
 
 // A text cell with the code cells that follow it; split where a heading or a prediction stands.
@@ -188,6 +194,7 @@ function shrink(element, page) {
   for (let zoom = 1; zoom >= LEAST; zoom -= 0.03) {
     content.style.zoom = zoom;
     page.replaceChildren(element.cloneNode(true).firstElementChild);
+    unfold(page);
     if (page.scrollHeight <= HEIGHT && page.scrollWidth <= WIDTH) break;
   }
 }

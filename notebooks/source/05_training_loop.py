@@ -24,24 +24,34 @@
 #
 # **Needs** notebook 01. **Data**: scikit-learn's digits, always there. Runs in about 30 seconds.
 
+# %% [markdown]
+# The next cell finds the course's helper package; run it once and go on.
+
 # %% tags=["setup"]
+# @title Set-up: find the course's helper package
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from IPython.core.error import UsageError  # shown as a sentence, without a traceback
 
 REPO = ""  # the course's address, for notebooks opened on their own
 if importlib.util.find_spec("course_utils") is None:
     folders = [Path.cwd(), *Path.cwd().parents]
     root = next((f for f in folders if (f / "course_utils").is_dir()), folders[0] / "course")
-    if not root.exists():
+    if not (root / "course_utils").is_dir():
         address = os.environ.get("COURSE_REPO", REPO)
+        if root.exists():
+            raise UsageError(f"{root} is not the course: rename it and run this cell again.")
         if not address:
-            raise SystemExit("course_utils is missing: open this notebook in the course's folder")
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, root], check=True)
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--editable", root])  # brings what the course needs and is missing
+            raise UsageError("Open this notebook in the course's folder, or set COURSE_REPO.")
+        if not shutil.which("git"):
+            raise UsageError("git is missing: install it from git-scm.com, then try again.")
+        if subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, root]).returncode:
+            raise UsageError(f"git cannot fetch {address}: check the address and the network.")
+        subprocess.run([sys.executable, "-m", "pip", "install", "-qq", "--editable", root])
     sys.path.insert(0, str(root))
 
 # %%
@@ -64,8 +74,8 @@ from course_utils import plots, runtime, training
 from course_utils.exercises import training_loop as ex
 from course_utils.training import TensorLoader, fit
 
-plt.style.use(plots.STYLE)
 runtime.set_threads(1)
+plt.style.use(plots.STYLE)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1. One step by hand
@@ -155,11 +165,6 @@ plots.explore(draw_path, "Twenty steps of gradient descent into a long bowl, wit
 # Beyond $2/8 = 0.25$ every step lands further out along $w_2$: $|1 - 8\,\mathrm{lr}| > 1$. The
 # steepest direction limits the learning rate, the flattest one decides how long it takes.
 # (*Momentum* keeps a share of the last step's speed; the second slider is for section 2.)
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 8 minutes, and exercise 5.1 after section 2. Ask for the first loss (notebook 01). At
-# the slider let the class call "higher" or "lower" and stop at 0.24 and 0.26. Usual wrong answer:
-# the limit is 1, or "as small as possible is safe"; it does not arrive.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2. Three lines, in order
@@ -331,11 +336,6 @@ coast(set_to_none=True), coast(set_to_none=False)
 # %% [markdown]
 # It is not: on a gradient of zero the momentum rolls on.
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 14 minutes, and exercise 5.1. Show of hands before the pendulum: nearly all say
-# "explosion". Let the slider of section 1 stand at momentum 1 beside it. Usual wrong answer to the
-# wrong order: "an error"; there is none, that is the point.
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3. Train, validate, predict
 #
@@ -435,10 +435,6 @@ for backward in [True, False]:
 # warns of does little harm. It bites *without* `backward`. So evaluate under `torch.no_grad()`, and
 # keep numbers (`.item()`) or `.detach()` tensors.
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 6 minutes, and exercise 5.4. Ask what differs between the three functions before you
-# show them: mode, gradient, labels. Nearly all expect that a kept loss always holds memory.
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4. `train()` left on
 #
@@ -524,11 +520,6 @@ pd.DataFrame([trace(m) for m in models]).rename_axis("seed").round(3)
 # *and* `no_grad()`, which are two different things, and `train()` at the head of every epoch of
 # training. Our `validate` and `train_one_epoch` do so.
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 6 minutes. Ask "does `no_grad` switch dropout off?" before anything runs. Usual
-# answer to the sorted batches: "a few per cent less". Let them explain the small batch in their own
-# words before the text does.
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 5. The numbers of an epoch
 #
@@ -603,10 +594,6 @@ pd.DataFrame(rows, columns=["batch size", "size of the last", "mean of means", "
 # It must not, and weighted by size it does not. In the mean of means a last batch of one digit
 # counts as much as 76 or 152 others. Where all batches are equal (17) there is no difference, which
 # is why it passes a quick test.
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 5 minutes, and exercise 5.2. Ask "who has ever printed the accuracy inside the loop?"
-# Usual wrong answer: "it averages out over epochs"; the last batch is the same in every epoch.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6. Which samples may decide
@@ -720,11 +707,6 @@ print(f"standard deviation over the draws: one network {draws[:, 0].std():.3f}, 
 # The luck of the draw is larger than the gain. On the *same* digits two networks share part of that
 # luck, so compare them there, photo by photo; but even then 153 are too few to tell 1 %.
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 9 minutes, and exercise 5.7. Play the choice with coins first: everybody flips ten,
-# the best flipper is "chosen" and flips again. Usual wrong answer: "choosing by seed is no leak, so
-# there is no optimism".
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7. When the scheduler steps
 #
@@ -817,10 +799,6 @@ optimizer.param_groups[0]["momentum"]
 # %% [markdown]
 # It was 0! `OneCycleLR` moves the momentum too, unless you pass `cycle_momentum=False`.
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 5 minutes, and exercise 5.6. Ask how small the rate is after 25 epochs if called
-# after each batch; let them write the exponent. Usual wrong answer: "PyTorch warns of it".
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 8. A frozen part that moves
 #
@@ -902,11 +880,6 @@ print(f"new scanner, moving minus frozen, for each seed: {(moves - stays).round(
 # gain. Both ways are legitimate. But who says "frozen", shares a backbone, or caches its features,
 # needs it to stand still: override `train`, as `Frozen` does.
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 6 minutes. Let all commit to "what becomes of the first head?"; nearly all say
-# "nothing, it is frozen". Then ask what in a BatchNorm layer is a parameter and what is not. Usual
-# wrong mend: `backbone.eval()` before the loop.
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 9. Saving
 #
@@ -980,10 +953,6 @@ fresh.load_state_dict(torch.load(file, weights_only=True))
 # %%
 folder.cleanup()
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 7 minutes. Before the load ask: "is a model file data or a program?" Do not let them
-# try other functions than `print`. Usual wrong answer to `best`: "the best ones, it is called so".
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 10. The wrong device
 #
@@ -1019,10 +988,6 @@ except RuntimeError as error:
 device = runtime.device()  # CUDA if there, else mps, else cpu
 model = small_network().to(device)
 model(x.to(device)).detach().cpu().argmax(dim=1)
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 3 minutes. Ask which machines are in the room. The silent half is the forgotten
-# `x =`; it shows itself only beside a model on the card.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 11. The heart of `fit`
@@ -1183,10 +1148,6 @@ def after_eight_epochs(new_optimizer):
 # The largest difference of a logit. That is another run: perhaps as good, but not the one that was
 # stopped.
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 8 minutes, and exercises 5.3 and 5.5. Give pairs two minutes with the printed source
-# and the list of mistakes. Usual wrong answer: "the weights are enough to resume".
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 12. Exercises
 #
@@ -1275,10 +1236,6 @@ ex.q6.check(rate)
 # %% tags=["exercise"]
 right = ...
 ex.q7.check(right)
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** Three lessons: sections 1 to 4 (34 minutes, 5.1 and 5.4), sections 5 to 7 (19
-# minutes, 5.2, 5.6, 5.7), sections 8 to 11 (24 minutes, 5.3 and 5.5). `check` names the mistake.
 
 # %% [markdown]
 # ## What to remember

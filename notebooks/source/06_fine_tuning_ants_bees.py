@@ -24,24 +24,34 @@
 # insects; features of the real photos are always there. Runs in about a minute, with the photos in
 # two.
 
+# %% [markdown]
+# The next cell finds the course's helper package; run it once and go on.
+
 # %% tags=["setup"]
+# @title Set-up: find the course's helper package
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from IPython.core.error import UsageError  # shown as a sentence, without a traceback
 
 REPO = ""  # the course's address, for notebooks opened on their own
 if importlib.util.find_spec("course_utils") is None:
     folders = [Path.cwd(), *Path.cwd().parents]
     root = next((f for f in folders if (f / "course_utils").is_dir()), folders[0] / "course")
-    if not root.exists():
+    if not (root / "course_utils").is_dir():
         address = os.environ.get("COURSE_REPO", REPO)
+        if root.exists():
+            raise UsageError(f"{root} is not the course: rename it and run this cell again.")
         if not address:
-            raise SystemExit("course_utils is missing: open this notebook in the course's folder")
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, root], check=True)
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--editable", root])  # brings what the course needs and is missing
+            raise UsageError("Open this notebook in the course's folder, or set COURSE_REPO.")
+        if not shutil.which("git"):
+            raise UsageError("git is missing: install it from git-scm.com, then try again.")
+        if subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, root]).returncode:
+            raise UsageError(f"git cannot fetch {address}: check the address and the network.")
+        subprocess.run([sys.executable, "-m", "pip", "install", "-qq", "--editable", root])
     sys.path.insert(0, str(root))
 
 # %%
@@ -68,8 +78,8 @@ from course_utils.losses import focal_loss
 from course_utils.sweeps import train_many
 from course_utils.training import TensorLoader, fit, predict
 
-plt.style.use(plots.STYLE)
 runtime.set_threads(1)
+plt.style.use(plots.STYLE)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1. The words, and the pictures
@@ -131,10 +141,6 @@ print(said(145, 153))
 # 145 hits would be no great surprise. And a second sample has luck of its own: two measurements
 # differ by 1.4 times as much as one strays from the truth.
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 6 minutes, and exercise 6.5. Ask who has read "95.4 % beats 94.8 %" on 153 photos:
-# that is one photo. Usual wrong answer: "with 153 photos the accuracy is exact to 1 %".
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2. A network, read from outside
 #
@@ -191,10 +197,6 @@ picture.shape, seen.shape, backbone.head(seen).shape
 # %%
 backbone.imagenet
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 6 minutes, and exercise 6.1. Ask for the share of the head before the cell. Usual
-# wrong answer: "nearly nothing, it is one layer of many".
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3. Before any training
 #
@@ -238,11 +240,6 @@ instead.value_counts()
 #
 # We cannot tell which. Then the first row is no measure of what happens with new photos, and
 # neither is any later row that starts from these weights. On your own pictures expect less.
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 8 minutes. Let them write both guesses down; most put the two close together. Then
-# ask what "before" should mean in a table "before and after". Usual wrong answer to the last part:
-# "validation photos are never trained on", true of us, not of those who made the weights.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4. A new head
@@ -294,10 +291,6 @@ print(f"length of the weights {weights.norm(dim=1).mean():.1f}, "
 # right, so no single best place exists, and part of each start remains. The photos decide alike. Do
 # not take that small spread for certainty: it leaves out the luck of *these 153 photos*.
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 7 minutes. Usual wrong answers: minutes, and far fewer hits. Ask what the spread over
-# seeds contains and what it does not.
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 5. Augmentation
 #
@@ -344,11 +337,6 @@ plots.explore(draw_pieces, "Eight training pieces that have 5, 52 and 100 % of t
 # %% [markdown]
 # Too small a piece turns a label into a lie. We draw areas from 35 % to 100 %. *Validation*
 # pictures are never augmented: each is judged once, by its centre.
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 6 minutes, and exercise 6.2. Ask for an augmentation that would spoil *this* task
-# (none of ours; a strong change of colour might), and one that spoils digits (mirroring). Usual
-# wrong answer: augmentation adds photos. It adds views.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6. All layers
@@ -573,11 +561,6 @@ pd.read_csv(results, index_col="way", keep_default_na=False)
 # seen their hits before cross-validation led us halfway back. The row of our recipe was measured
 # once, but a third look at 153 photos is not a first. Section 9 says what looks cost.
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 14 minutes, and exercises 6.3 and 6.4. Let the order be written down before the
-# figure. Usual wrong answers: fine-tuning far ahead of everything; scratch at 80 % ("it is the same
-# network"). Ask what changed between the first two rows: nothing but the question.
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7. The photos it gets wrong
 #
@@ -628,10 +611,6 @@ for seed in range(1, 10):
 # %% [markdown]
 # All lean to the same side, some more and some less. They are not ten proofs: the photos are the
 # same 153.
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 5 minutes. With the real photos, let the class name the cause of each error before
-# anybody says "the model": a photo may show both insects, a tiny one, or none.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 8. Does the loss matter here?
@@ -760,11 +739,6 @@ plots.show(fig, "Difference in accuracy to cross entropy, one mark a split, and 
 # > features; not post A's network. What focal loss does when classes are rare is for notebooks 07
 # > and 08.
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 10 minutes, and exercise 6.6. Most read alpha as a class weight; let them find where
-# in the formula the class would enter (nowhere). Usual wrong answer to the band: the standard
-# error, which treats overlapping splits as independent.
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 9. The price of choosing
 #
@@ -869,11 +843,6 @@ plots.show(fig, "Accuracy of the chosen head against the number of candidates, m
 # And our own rows? The last recipe was chosen by cross-validation among the training photos, but we
 # had seen what the 153 say of two earlier ones. Some optimism may be in that row.
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 8 minutes, and exercise 6.7. Let the class say what the gap would be with candidates
-# of very different quality (smaller: then choosing finds something). Usual wrong answer: "on fresh
-# photos the chosen one is still better than the average candidate".
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 10. Exercises
 #
@@ -968,10 +937,6 @@ def block_speeds(net, rates, head_lr=5e-4):
 #
 # A rate of 0 freezes a block. So *gradual unfreezing*, the head alone, then also the last blocks,
 # then all, is the same call with fewer zeros in front each time.
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** Two lessons: sections 1 to 5 (33 minutes and 6.1, 6.2, 6.5), sections 6 to 9 (37
-# minutes; the rest as homework). With the real photos section 7 is worth five minutes more.
 
 # %% [markdown]
 # ## What to remember

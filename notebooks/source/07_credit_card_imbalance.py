@@ -25,24 +25,34 @@
 # **Needs** notebooks 00 and 01. **Data**: the credit-card fraud table of Dal Pozzolo and others, or
 # its synthetic twin. Runs in about a minute.
 
+# %% [markdown]
+# The next cell finds the course's helper package; run it once and go on.
+
 # %% tags=["setup"]
+# @title Set-up: find the course's helper package
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from IPython.core.error import UsageError  # shown as a sentence, without a traceback
 
 REPO = ""  # the course's address, for notebooks opened on their own
 if importlib.util.find_spec("course_utils") is None:
     folders = [Path.cwd(), *Path.cwd().parents]
     root = next((f for f in folders if (f / "course_utils").is_dir()), folders[0] / "course")
-    if not root.exists():
+    if not (root / "course_utils").is_dir():
         address = os.environ.get("COURSE_REPO", REPO)
+        if root.exists():
+            raise UsageError(f"{root} is not the course: rename it and run this cell again.")
         if not address:
-            raise SystemExit("course_utils is missing: open this notebook in the course's folder")
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, root], check=True)
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--editable", root])  # brings what the course needs and is missing
+            raise UsageError("Open this notebook in the course's folder, or set COURSE_REPO.")
+        if not shutil.which("git"):
+            raise UsageError("git is missing: install it from git-scm.com, then try again.")
+        if subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, root]).returncode:
+            raise UsageError(f"git cannot fetch {address}: check the address and the network.")
+        subprocess.run([sys.executable, "-m", "pip", "install", "-qq", "--editable", root])
     sys.path.insert(0, str(root))
 
 # %%
@@ -69,8 +79,8 @@ from course_utils.metrics import belief, best_f1_threshold, correct_prior
 from course_utils.sweeps import train_many
 from course_utils.training import TensorLoader, fit
 
-plt.style.use(plots.STYLE)
 runtime.set_threads(1)
+plt.style.use(plots.STYLE)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1. The data
@@ -158,11 +168,6 @@ plots.show(fig, "As many dots as there are transactions for one fraud, on averag
 # - *recall*: the share of frauds that raise an alarm;
 # - *F1*: their harmonic mean, $2PR/(P + R)$, high only if both are;
 # - *average precision*, AP: the area under precision against recall, over all thresholds.
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 8 minutes. Ask for the accuracy of "never an alarm" before anything else. Usual wrong
-# answers: 50 %, and "99 % is good". Let the class find the diamond. With the twin, say that its
-# hours are honest noise: a small lesson on what 492 frauds can show.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2. What must be beaten
@@ -271,11 +276,6 @@ pd.DataFrame({name: [first_loss(make, seed) for seed in range(5)] for name, make
 # As foretold: $\ln 2$ against the entropy, each give or take what the random weights do.
 # With a *prior bias* the network starts where the constant answer ends. Remember it for section 7.
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 8 minutes, and exercise 7.1. Ask for the constant answer's AP first. Usual wrong
-# answers: 0.5, taken from ROC curves, and 0. Insist on the linear baseline, and take bets:
-# will a network beat it beyond noise?
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3. The demo, as posted
 #
@@ -340,10 +340,6 @@ plots.show(fig, "The demo as posted, one seed, on its validation part: BCE on th
 # The post had no alarm at all on the left, and most of the frauds on the right. Look at your two
 # matrices: does this seed repeat the picture? Another seed, or other rows, may not. Shall we
 # believe it?
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 6 minutes. Let the class vote after the two matrices: "would you switch to focal
-# loss?" Write the count on the board for section 8.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4. What is wrong with it
@@ -431,10 +427,6 @@ data.raw_features.std()[["V1", "V14", "V28", "log_amount"]].round(2)
 # %% [markdown]
 # And 0.5 is taken as *the* threshold. But nobody promised that 0.5 suits F1, and notebook 00 showed
 # that a loss is free to say other things than the truth. We choose the threshold instead.
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 9 minutes, and exercise 7.4. Usual wrong answer: that the leak explains the picture.
-# Ask how many seeds it would take to be sure of "more often".
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 5. Eleven ways, ten seeds
@@ -585,11 +577,6 @@ plots.show(fig, "Mean confusion matrices of 10 runs on the test rows. At 0.5 (to
                 "differ; at the threshold chosen on validation (bottom) they find about equally "
                 "many.")
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 12 minutes. Let everybody bet on one way before the table. Usual wrong answers: that
-# the rows of the table rank the losses (section 8 says which differences count), and that
-# oversampling is "the same as weighting".
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6. Why ROC flatters
 #
@@ -639,10 +626,6 @@ pd.DataFrame({name: pd.DataFrame(map(roc_story, runs)).apply(from_to)
 # about six false alarms for each *existing* fraud, because there are 578 normal rows for it. ROC
 # divides by the many, precision by the alarms. Where positives are rare, report AP, and the false
 # alarms at the recall that you need.
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 4 minutes. Have them compute 0.01 x 578 in the head. Usual wrong answer: "a ROC-AUC
-# of 0.95 is nearly perfect".
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7. Why a threshold of 0.5 is a lottery
@@ -811,11 +794,6 @@ pd.DataFrame({name: {"runs with F1 below 0.5": (table["F1 at 0.5"] < 0.5).sum(),
 # whose belief crosses one half elsewhere, as with a weight of 100: see "lowest F1" in section 13.)
 # From here on, "cross entropy" means the one with the prior bias.
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 12 minutes. Stop at "It is not!" and let them suggest suspects before you name Adam.
-# Usual wrong answer: that focal loss moves the threshold (notebook 00: it crosses one half where
-# the truth does). Let them vary one setting and predict first.
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 8. More than noise?
 #
@@ -940,11 +918,6 @@ if truth is not None:
 # %% [markdown]
 # Behind "±" stand standard errors. Even the lead over the linear model does not reach 3.7 of them.
 # And a hundred frauds do not say how much there is left to gain.
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 12 minutes, and exercise 7.6. Return to the vote of section 3. Usual wrong answers:
-# "within noise" means "equal" (it means "not decided"); more seeds would help (they shrink one of
-# two errors).
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 9. What the answers mean
@@ -1101,10 +1074,6 @@ if truth is not None:
 # weighting says more than that, oversampling less. That fits learning by heart; it does not prove
 # it.
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 10 minutes, and exercise 7.5. Ask what 0.3 means coming from focal loss. Usual wrong
-# answers: dividing p by the weight instead of the odds; "the softmax makes it a probability".
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 10. Training on fewer rows
 #
@@ -1156,10 +1125,6 @@ mean_and_spread(pd.concat([result.loc[["cross entropy"]], few_rows])[shown], 2).
 # > answer comes nearer each time, and the Brier score falls clearly where few rows were kept. The
 # > ranking stays under the correction, by algebra, but not under *losing rows*: one in a hundred
 # > had to be paid for.
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 6 minutes, and exercise 7.3. Usual wrong answer: multiply p by the share kept. At
-# small p that is nearly right, at 0.9 it is not.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 11. What it costs
@@ -1257,10 +1222,6 @@ print(f"over seeds and test rows the standard error is {both:,.0f} euro: "
 # sum, so euros are a noisy score. They are the right one all the same. We prefer the amount-wise
 # rule for another reason: it follows from the cost, and nothing needs tuning.
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 12 minutes, and exercise 7.2. Let pairs derive the rule from two lines: what does a
-# row cost with an alarm, what without? Usual wrong answer: 0.5 is optimal "because it is fair".
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 12. A map of alpha and gamma
 #
@@ -1349,10 +1310,6 @@ pd.DataFrame({"mean AP": np.mean(of_pale, axis=1), "sd": np.std(of_pale, axis=1,
 # rows.) So this pale cell came from the settings, not from the loss alone: a tuning map shows *all*
 # the settings it was made with. Look for regions, and ask what made them. (A single pale cell that
 # does not repeat is a failed run or two.)
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 9 minutes. Cover the right map, let everybody choose a cell from the left one, then
-# uncover. Usual wrong answer: to report the best of 25 cells as the gain of focal loss.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 13. What to do
@@ -1450,10 +1407,6 @@ ex.q5.check(mean_answer)
 # %% tags=["exercise"]
 claim = ...
 ex.q6.check(claim)
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** Three lessons: sections 1 to 5 (43 minutes), 6 to 9 (38 minutes), 10 to 13 (31
-# minutes); each exercise belongs to the section whose notes name it.
 
 # %% [markdown]
 # ## What to remember

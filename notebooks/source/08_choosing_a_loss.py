@@ -23,24 +23,34 @@
 # **Needs** notebooks 01 to 04. **Data**: scikit-learn's digits, features of 397 photos of ants and
 # bees, the fraud table's synthetic twin, Gaussian clouds. Runs in about a minute.
 
+# %% [markdown]
+# The next cell finds the course's helper package; run it once and go on.
+
 # %% tags=["setup"]
+# @title Set-up: find the course's helper package
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from IPython.core.error import UsageError  # shown as a sentence, without a traceback
 
 REPO = ""  # the course's address, for notebooks opened on their own
 if importlib.util.find_spec("course_utils") is None:
     folders = [Path.cwd(), *Path.cwd().parents]
     root = next((f for f in folders if (f / "course_utils").is_dir()), folders[0] / "course")
-    if not root.exists():
+    if not (root / "course_utils").is_dir():
         address = os.environ.get("COURSE_REPO", REPO)
+        if root.exists():
+            raise UsageError(f"{root} is not the course: rename it and run this cell again.")
         if not address:
-            raise SystemExit("course_utils is missing: open this notebook in the course's folder")
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, root], check=True)
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--editable", root])  # brings what the course needs and is missing
+            raise UsageError("Open this notebook in the course's folder, or set COURSE_REPO.")
+        if not shutil.which("git"):
+            raise UsageError("git is missing: install it from git-scm.com, then try again.")
+        if subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, root]).returncode:
+            raise UsageError(f"git cannot fetch {address}: check the address and the network.")
+        subprocess.run([sys.executable, "-m", "pip", "install", "-qq", "--editable", root])
     sys.path.insert(0, str(root))
 
 # %%
@@ -65,9 +75,9 @@ from course_utils.losses import focal_loss, label_smoothing_cross_entropy, soft_
 from course_utils.sweeps import train_many
 from course_utils.verdicts import control, different, less, more, same
 
+runtime.set_threads(1)
 plt.style.use(plots.STYLE)
 pd.set_option("display.max_colwidth", None, "display.max_rows", None)
-runtime.set_threads(1)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1. The rule, before the results
@@ -164,11 +174,6 @@ docket = verdicts.Docket(SMALLEST, comparisons=92)
 # tested. Settings that came in after it, with some of their results known, are marked *later*; for
 # them the second set of seeds (section 8) is the cleaner test. To make room in the same minute, the
 # networks train for three quarters of the epochs (frauds: all), with twelve seeds for 16.
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 11 minutes. Collect five claims about losses from the class first, and let them say
-# what would refute each. Usual wrong answers: 5 % for the first number; "significant, so yes" for
-# the second interval. Exercises 8.1 and 8.2 belong here.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2. The benches
@@ -344,11 +349,6 @@ def reached(bench, loss, metric, part="test"):
 
 def gain(bench, loss, metric, rival="cross entropy", part="test"):
     return reached(bench, loss, metric, part) - reached(bench, rival, metric, part)
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 8 minutes. The code may be taken as given; spend the time on two questions: what does
-# a seed draw here (data, start, order), and who chooses the learning rate (validation, by the mean
-# over the seeds, with as many trials for each loss).
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3. Rare classes
@@ -555,11 +555,6 @@ plots.show(forest(["A1", "A4", "A16", "B1", "B2", "B3", "B4", "C8"]),
            "a square where it is violated, a diamond where it is open. What lies outside the axis "
            "is drawn at its end.")
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 16 minutes. Vote on A1 with three hands (long tail, ages, in a hurry). After the
-# verdict ask how a blog post could come to A1 honestly. Usual wrong answer: "focal loss is class
-# weighting"; it weighs by difficulty, and an easy rare sample is turned down like any other.
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4. Balanced and easy data
 #
@@ -679,10 +674,6 @@ docket.test("A14", "focal loss suits some architectures more", {
 plots.show(forest(["A7", "A10", "A11", "A14"]),
            "Intervals of the claims that there is no gain, and of the two architectures. 'Less' is "
            "met where the interval lies left of the dashed line.")
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 7 minutes. Ask: "how would you *prove* that two losses are equally good?" Usual wrong
-# answer: a large p-value. Let them find that with two seeds nearly every p-value is large.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 5. Hard samples and wrong labels
@@ -815,11 +806,6 @@ plots.show(forest(["A2", "A3", "A5", "A8", "A12", "C10"]),
            "Intervals of the claims on hard samples and wrong labels. On the same network focal "
            "loss concentrates on hard samples; on its own network much less. Stopping early pays "
            "with one rate for both lengths.")
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 12 minutes. At A2 draw the two readings before the vote; nearly all know the first
-# only. Usual wrong answer to A3: "it is less confident, so it overfits less"; confidence and
-# accuracy are two things.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6. What else must change
@@ -963,11 +949,6 @@ plots.show(forest(["A6", "A9", "A13", "A15", "A17"]),
            "Intervals of the claims on what must change along with the loss. With SGD the best "
            "learning rate moves up; with Adam it does not. Batch size, epochs and the time of the "
            "effect stay open.")
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 11 minutes. Before A17 let them sketch the two learning curves, and ask who chose the
-# rate; the first version of this page found a large early gain, with one rate. Usual wrong answer
-# to A13: "with any optimiser"; ask what Adam does with a constant factor (notebook 02).
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7. Smoothing, soft F1, probabilities, costs
@@ -1232,11 +1213,6 @@ plots.show(forest(["C1", "C2", "C3", "C4", "C5", "C6", "C7", "C9"]),
            "Smoothing and focal loss calibrate where the network is overtrained, with a rate that "
            "nobody tuned, and do the opposite elsewhere.")
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 18 minutes; C4 may be left out. Before C2 ask who is overconfident here. Usual wrong
-# answers: "smoothing calibrates" without a where; and that a cost of 40 needs a loss with a 40 in
-# it.
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 8. All verdicts
 #
@@ -1348,10 +1324,6 @@ plots.explore(beliefs, "Belief against true probability for gamma 0, 2.5 and 5. 
 # that the absolute error would follow the majority, hence the right label, and training did not get
 # there (C6).
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 6 minutes. Let each pair pick the verdict that surprised them most and say what
-# *else* could explain it; that is exercise 8.8 in the open.
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 9. A guide
 #
@@ -1379,10 +1351,6 @@ plots.explore(beliefs, "Belief against true probability for gamma 0, 2.5 and 5. 
 # %%
 rests_on = ["A7", "A8", "A10", "A13", "B2", "C1", "C2", "C3", "C5", "C7", "C8", "C9", "C10"]
 summary.loc[rests_on, ["verdict", "again", "stability", "changed"]]
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** 6 minutes. Hand out situations (a medical screen, a spam filter, labels by a crowd)
-# and let them find the line, and the evidence for it.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 10. Exercises
@@ -1487,10 +1455,6 @@ ex.q8.check(refutes)
 # %% tags=["exercise"]
 none = ...
 ex.q9.check(none)
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# **Teacher.** Two lessons: sections 1 to 4 (42 minutes, 8.1 to 8.3), sections 5 to 9 (53 minutes;
-# leave out C4 and A9). 8.4 to 8.7 are the heart; let them find such sentences in posts and papers.
 
 # %% [markdown]
 # ## What to remember
