@@ -79,7 +79,7 @@ def log_softmax(logits):
 
 q3 = Choice(
     hints=["With an accuracy of 0.97, what training loss would you expect from cross entropy? "
-           "Section 7 has a network to compare with.",
+           "Section 9 has networks to compare with.",
            "The loss has settled, although almost every digit is recognised. What keeps it up?",
            "How low can the loss go if the numbers it takes for logits lie between 0 and 1?"],
     answer='cause = "softmax twice"',

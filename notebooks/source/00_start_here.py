@@ -16,11 +16,11 @@
 # | [1. How to work with these notebooks](#1.-How-to-work-with-these-notebooks) | 3 | run a cell, and use a *Predict* box |
 # | [2. The machine and the data](#2.-The-machine-and-the-data) | 4 | see what runs here, and whether the rows are real |
 # | [3. Ten payments that look alike](#3.-Ten-payments-that-look-alike) | 9 | find the answer that a loss rewards most |
-# | [4. The belief map](#4.-The-belief-map) | 12 | read what a loss makes an ideal model believe |
+# | [4. The belief map](#4.-The-belief-map) | 15 | read what a loss makes an ideal model believe |
 # | [5. What would you do with it?](#5.-What-would-you-do-with-it?) | 5 | say when a changed number changes a decision |
 # | [6. Exercises](#6.-Exercises) | 4 | check your own understanding |
 #
-# Together that is about 35 minutes. You **need** a little Python, and no knowledge of losses.
+# Together that is about 40 minutes. You **need** a little Python, and no knowledge of losses.
 # The **data** are a table of credit-card payments, or a synthetic stand-in where the real one is
 # not available. The page runs in about ten seconds.
 
@@ -49,23 +49,30 @@
 # The next cell finds the course's helper package; run it once and go on.
 
 # %% tags=["setup"]
+# @title Set-up: find the course's helper package
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from IPython.core.error import UsageError  # shown as a sentence, without a traceback
 
 REPO = ""  # the course's address, for notebooks opened on their own
 if importlib.util.find_spec("course_utils") is None:
     folders = [Path.cwd(), *Path.cwd().parents]
     root = next((f for f in folders if (f / "course_utils").is_dir()), folders[0] / "course")
-    if not root.exists():
+    if not (root / "course_utils").is_dir():
         address = os.environ.get("COURSE_REPO", REPO)
+        if root.exists():
+            raise UsageError(f"{root} is not the course: rename it and run this cell again.")
         if not address:
-            raise SystemExit("course_utils is missing: open this notebook in the course's folder")
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, root], check=True)
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--editable", root])  # brings what the course needs and is missing
+            raise UsageError("Open this notebook in the course's folder, or set COURSE_REPO.")
+        if not shutil.which("git"):
+            raise UsageError("git is missing: install it from git-scm.com, then try again.")
+        if subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, root]).returncode:
+            raise UsageError(f"git cannot fetch {address}: check the address and the network.")
+        subprocess.run([sys.executable, "-m", "pip", "install", "-qq", "--editable", root])
     sys.path.insert(0, str(root))
 
 # %%
@@ -124,7 +131,7 @@ print(f"{frauds:,.0f} frauds among {payments:,.0f} payments: {frauds / payments:
 # frauds, about one in 600. A model that always answers "normal" is right 99.8 % of the time, and
 # useless. Remember this when somebody reports an *accuracy*, the share of right answers.
 #
-# On this page we need no more of the data than their rarity. They return in notebooks 04 and 07.
+# All we need from the data on this page is how rare frauds are. They return in notebooks 04 and 07.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3. Ten payments that look alike
@@ -166,8 +173,9 @@ p = torch.tensor([0.01, 0.05, 0.1, 0.2, 0.5, 0.9])
 # tried only six answers, though, so let us try a thousand and draw the curve.
 #
 # Beside it we draw a second loss, which is popular for rare classes. *Focal loss* multiplies
-# each charge by a factor that is small when the answer is nearly right: the square of the
-# distance between the answer and the truth, $(y - p)^2$.
+# each charge by a factor that is small when the answer is nearly right. We take the simplest
+# version, whose factor is the square of the distance between the answer and the truth,
+# $(y - p)^2$. (Notebook 02 treats the whole family.)
 
 # %%
 def focal(p, y):
@@ -185,15 +193,17 @@ for ax, loss, name in [(axes[0], cross_entropy, "cross entropy"), (axes[1], foca
     lowest = mean_loss.argmin()
     ax.plot(p, mean_loss, **plots.LOOK[name])  # each loss keeps its colour in the whole course
     ax.plot(p[lowest], mean_loss[lowest], "o", color="black")
-    ax.set(xlabel="the answer p", ylabel="mean loss", ylim=(0, None))
-    ax.set_title(f"{name}: lowest at {p[lowest]:.2f}")
+    ax.set(xlabel="the answer p", ylabel="mean loss", title=f"{name}: lowest at {p[lowest]:.2f}")
 plots.show(fig, "Mean loss of ten look-alike payments, one of them a fraud, against the answer p that "
                 "all ten get; each panel has its own vertical scale. A dot marks the lowest point.")
 
 # %% [markdown]
 # Cross entropy is lowest at the true share, 0.10. Focal loss is lowest at 0.31, three times as
-# high. Both are well-known losses, and neither is broken. They reward *different answers to the
-# same question*.
+# high. The reason is its factor. At $p = 0.1$ the nine normal payments are nearly right, so
+# their charges are multiplied by $0.1^2 = 0.01$, but the charge of the fraud is multiplied by
+# $0.9^2 = 0.81$. A larger $p$ costs the nine very little and helps the one a lot, until the two
+# effects balance. Both are well-known losses, and neither is broken. They reward *different
+# answers to the same question*.
 #
 # So the "0.31" of the bank's model can mean two things. If the model was trained with cross
 # entropy, and has learned all there is to learn, three in ten such payments are frauds. If it
@@ -230,8 +240,8 @@ for eta in [0.01, 0.1, 0.5, 0.9]:
 #
 # Now three more losses that people use in place of cross entropy. The first counts each fraud
 # ten times. The second, *label smoothing*, is cross entropy with softer targets: it replaces
-# $y = 1$ by 0.95 and $y = 0$ by 0.05, so that 0.1 of certainty is gone. The third is simply the
-# distance between the answer and the truth.
+# $y = 1$ by 0.95 and $y = 0$ by 0.05, so that both terms of the formula count a little. The
+# third is simply the distance between the answer and the truth.
 
 # %%
 def weighted(p, y):
@@ -255,11 +265,12 @@ for name, loss in losses.items():
 
 # %% [markdown]
 # The weight raises the answer above one half, and smoothing raises it a little. The absolute
-# error gives the smallest answer that we tried, practically 0: nine in ten payments are normal,
-# and it pays to be exactly right about those nine.
+# error gives the smallest answer that we tried, practically 0. Its mean is
+# $0.1(1 - p) + 0.9p = 0.1 + 0.8p$, which is smallest at $p = 0$: it pays to be exactly right
+# about the nine.
 #
 # > **Predict.** Now let $\eta$ run from 0 to 1. Which of the five curves is a straight line from
-# > corner to corner? Which one jumps? Which one is *not* at one half when $\eta$ is one half?
+# > corner to corner? Which one jumps? Which one is far above one half when $\eta$ is one half?
 
 # %%
 etas = torch.linspace(0, 1, 501)
@@ -279,8 +290,9 @@ plots.show(fig, "The belief map: what an ideal model answers, against the true p
 # belief equals it. A loss with this property is called *strictly proper*, and [notebook
 # 01](01_cross_entropy.ipynb) shows why cross entropy has it. Smoothing is a straight line as
 # well, but a flatter one. Focal loss bends towards one half from both sides. The absolute error
-# jumps from 0 to 1. All four pass one half where the truth does. Only the weighted loss is
-# elsewhere at that point, because it lies above the diagonal from end to end.
+# jumps from 0 to 1. All four change sides of one half where the truth does. Only the weighted
+# loss is far above one half there, because it lies above the diagonal all the way between the
+# two corners.
 #
 # We call this figure the *belief map*. Wherever a curve leaves the diagonal, the model's
 # "probability" is no longer a frequency: it does not say how often such payments are frauds.
@@ -288,7 +300,8 @@ plots.show(fig, "The belief map: what an ideal model answers, against the true p
 
 # %% [markdown]
 # > **Predict.** A weight of 10 turned 0.1 into 0.53. Which weight would turn it into exactly one
-# > half: 5, 9, or 11? Then look at the figure, and where a kernel runs, move the slider.
+# > half: 5, 9, or 11? Then look at the figure. (If you run this page, you can also move the
+# > slider.)
 
 # %%
 def draw_weight(weight, ax):
@@ -304,16 +317,19 @@ def draw_weight(weight, ax):
 
 plots.explore(draw_weight, "Belief against the true probability, for cross entropy without and with a "
                            "weight on frauds. A dot marks the weighted belief at 0.1; its height is "
-                           "in the legend.", weight=(5.0, 1.0, 19.0, 1.0), stills=(5, 9, 11))
+                           "in the legend.",
+              weight=(5.0, 1.0, 19.0, 1.0), stills=(5, 9, 11))  # start, ends, step of the slider
 
 # %% [markdown]
 # It takes a weight of 9. Then the one fraud counts exactly as much as the nine normal payments
 # beside it.
 #
 # The course's package holds a finer and faster `belief`, which we will use from the next page
-# on. It works on PyTorch's own losses. Most of these take, instead of $p$, a number that can be
-# anything from minus to plus infinity, called a *logit*. The next page explains why. The answer
-# is the same:
+# on. It works on PyTorch's own losses. Most of these take, in place of $p$, a number $z$ that
+# can be anything from minus to plus infinity. It is called a *logit*, and $p = 1/(1 + e^{-z})$;
+# the next page explains why. The package's `belief` tries many logits and turns the best one
+# into a probability, so the answer is the same as ours. (`reduction="none"` asks PyTorch for one
+# value per payment instead of their mean.)
 
 # %%
 from course_utils import metrics
@@ -331,8 +347,8 @@ metrics.belief(cross_entropy_of_pytorch, 0.1)
 # they put an answer on different sides of the threshold.
 #
 # > **Predict.** With cross entropy, an ideal model raises an alarm where the true probability is
-# > 0.5 or more. With focal loss and a threshold of 0.5, does the alarm begin earlier, at the
-# > same true probability, or later? And with a threshold of 0.3?
+# > 0.5 or more. With focal loss and a threshold of 0.5, does the alarm begin at a lower true
+# > probability, at the same one, or at a higher one? And with a threshold of 0.3?
 
 # %% tags=["nbval-check-output"]
 def alarm_from(loss, threshold):
@@ -341,20 +357,21 @@ def alarm_from(loss, threshold):
             return eta.item()
 
 for name, loss in losses.items():
-    print(f"{name:<15} threshold 0.5: alarm from {alarm_from(loss, 0.5):.2f} on,   "
-          f"threshold 0.3: from {alarm_from(loss, 0.3):.2f} on")
+    print(f"{name:<15} threshold 0.5: alarm from {alarm_from(loss, 0.5):.2f} upwards,   "
+          f"threshold 0.3: from {alarm_from(loss, 0.3):.2f} upwards")
 
 # %% [markdown]
 # At a threshold of 0.5 the alarms with focal loss begin where they begin with cross entropy. The
 # same holds for smoothing and for the absolute error: these losses change the *numbers*, but not
-# the place where they cross one half. Only the weight makes a difference. With it, an alarm is
-# raised from 0.09 on, where about one payment in eleven is a fraud.
+# the place where they cross one half. Only the weight makes a difference. (It would do so in
+# focal loss, too, if we gave it one.) With it, an alarm is raised from 0.09 on, where about one
+# payment in eleven is a fraud.
 #
 # At a threshold of 0.3 it is different. There focal loss raises an alarm from 0.09 on, too,
 # because its belief lies far above the truth on this side. So a threshold that was chosen for
 # one loss means something else for another.
 #
-# Remember the first result, because you will see figures in which focal loss finds many more
+# Remember the result for 0.5, because you will see figures in which focal loss finds many more
 # frauds than cross entropy at a threshold of 0.5. In [notebook
 # 07](07_credit_card_imbalance.ipynb) we will see it happen with our own networks, and find out
 # what the reason is.
@@ -393,9 +410,9 @@ ex.q2.check(share_of_frauds)
 # ## What to remember
 #
 # - Look-alikes have to share one answer, and the loss decides which answer is best.
-# - The belief $p^*(\eta)$ is that best answer. For a loss of two classes, four lines compute it.
+# - The belief $p^*(\eta)$ is that best answer. For a two-class loss, four lines compute it.
 # - The belief of cross entropy is the true probability. Weights, focal loss and smoothing move
-#   it, so their outputs are not frequencies.
+#   it, so in general their outputs are not frequencies.
 # - Two losses decide differently only where their beliefs lie on different sides of the
 #   threshold.
 #

