@@ -16,7 +16,7 @@ _mixed = torch.tensor([[1000.0, 0.0, 1.0, 2.0, -3.0], [-1.0, 0.5, 0.0, -0.5, 1.0
 q1 = Number(
     hints=["Whichever class is the true one, it was given the probability 1/4.",
            "The surprise is -ln p.",
-           "-ln(1/4) is ln 4, and math.log is the natural logarithm."],
+           "Minus the logarithm of 1/n is the logarithm of what?"],
     answer="surprise_of_four = math.log(4)",
     why="-ln(1/4) = ln 4 = 1.386 nats, whatever the true classes are.",
     value=math.log(4),
@@ -155,8 +155,8 @@ def gradient(logits, target):
 
 q5 = Number(
     hints=["A weight multiplies the odds. What are the odds of one in twenty?",
-           "One in twenty means 1 positive beside 19 negatives.",
-           "An answer of one half means odds of 1 to 1. What must 1/19 be multiplied by?"],
+           "How many negatives stand beside each positive, if one in twenty is positive?",
+           "For an answer of one half, the two groups have to weigh the same."],
     answer="weight_for_one_half = 0.95 / 0.05",
     why="The one positive has to count as much as the 19 negatives beside it.",
     value=19.0,

@@ -26,7 +26,8 @@ q1 = Number(
 
 q2 = Choice(
     hints=["Look at the height 0.53 in the belief map. Which curves pass through it, and where?",
-           "A weighted loss says 0.53 at a true probability of 0.1. What does cross entropy say there?",
+           "A weighted loss says 0.53 at a true probability of 0.1. What does cross entropy say "
+           "there?",
            "The same answer belongs to different true shares. What decides which of them it is?"],
     answer='share_of_frauds = "it depends on the loss"',
     why="After cross entropy 53 % of them are frauds, after a weight of 10 it is 10 %. The number "
