@@ -7,7 +7,7 @@ the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ __all__ = [
     "posterior_error",
     "reliability",
     "seed_band",
+    "template_plane",
 ]
 
 
@@ -473,7 +474,8 @@ def calibration_floor(prob: ArrayLike, *, bins: int = 15, rounds: int = 20, seed
                           for toss in coins]))
 
 
-def cluster_looseness(points: ArrayLike, labels: ArrayLike) -> float:
+def cluster_looseness(points: ArrayLike, labels: ArrayLike, *,
+                      classes: Sequence[int] | None = None) -> float:
     """How far apart the points of a class lie, compared with the distance between the classes.
 
     This is the mean squared distance of the points of a class from their centre, averaged over the
@@ -482,13 +484,15 @@ def cluster_looseness(points: ArrayLike, labels: ArrayLike) -> float:
 
     Args:
         points: ``(N, D)``.
-        labels: ``(N,)``, the class of each point, at least two classes.
+        labels: ``(N,)``, the class of each point.
+        classes: the classes to compare, at least two; ``None`` for all.
 
     Returns:
         A number ``>= 0``; 0 if all points of each class coincide.
 
     Raises:
-        ValueError: shapes do not fit, there are fewer than two classes, or all centres coincide.
+        ValueError: shapes do not fit, a class has no point, there are fewer than two classes, or
+            all centres coincide.
 
     >>> round(cluster_looseness([[0.0], [2.0], [9.0], [11.0]], [0, 0, 1, 1]), 4)
     0.0494
@@ -497,13 +501,44 @@ def cluster_looseness(points: ArrayLike, labels: ArrayLike) -> float:
     if points.ndim != 2 or labels.shape != points.shape[:1]:
         raise ValueError(f"points has shape {points.shape} and labels {labels.shape}; they must be "
                          "(N, D) and (N,)")
-    clouds = [points[labels == label] for label in np.unique(labels)]
+    classes = np.unique(labels) if classes is None else classes
+    if missing := [c for c in classes if c not in labels]:
+        raise ValueError(f"classes holds {missing[0]}, and no label is {missing[0]}")
+    clouds = [points[labels == c] for c in classes]
     centres = np.array([cloud.mean(axis=0) for cloud in clouds])
     between = centres.var(axis=0).sum()
     if len(clouds) < 2 or not between > 0:
         raise ValueError(f"labels holds {len(clouds)} class(es) with centres in one place; give at "
                          "least two classes with different centres")
     return float(np.mean([cloud.var(axis=0).sum() for cloud in clouds]) / between)
+
+
+def template_plane(weight: Tensor, classes: Sequence[int]) -> Tensor:
+    """Two perpendicular directions of length 1 that span the plane of three templates' tips.
+
+    The template of a class is its row of the last layer's weights. The tips of three templates lie
+    in one plane, and ``points @ template_plane(weight, classes)`` projects points onto it.
+
+    Args:
+        weight: ``(C, D)``, of the last layer.
+        classes: three of them.
+
+    Returns:
+        ``(D, 2)``, without a gradient.
+
+    Raises:
+        ValueError: other than three classes.
+
+    Source: the pictures of Müller, Kornblith and Hinton, "When Does Label Smoothing Help?",
+    NeurIPS 2019.
+
+    >>> template_plane(torch.eye(3), [0, 1, 2]).T @ torch.ones(3)
+    tensor([0., 0.])
+    """
+    if len(classes) != 3:
+        raise ValueError(f"classes holds {len(classes)}; a plane needs three")
+    first, *others = weight.detach()[list(classes)]
+    return torch.linalg.qr(torch.stack([other - first for other in others], dim=1)).Q
 
 
 def reliability(y_true: ArrayLike, prob: ArrayLike, *, bins: int = 15, strategy: str = "uniform",

@@ -26,6 +26,7 @@ from course_utils.metrics import (
     posterior_error,
     reliability,
     seed_band,
+    template_plane,
 )
 
 ETA = torch.linspace(0, 1, 41, dtype=torch.float64)
@@ -406,3 +407,22 @@ def test_looseness_needs_classes_that_lie_apart():
             cluster_looseness(points, labels)
     with pytest.raises(ValueError, match=r"shape \(2,\)"):
         cluster_looseness([1.0, 2.0], [0, 1])
+    with pytest.raises(ValueError, match="no label is 3"):
+        cluster_looseness([[1.0], [2.0]], [0, 1], classes=[0, 3])
+
+
+def test_looseness_of_some_classes_forgets_the_others():
+    points, labels = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) % 3
+    some = labels != 1
+    assert cluster_looseness(points, labels, classes=[2, 0]) == pytest.approx(
+        cluster_looseness(points[some], labels[some]))
+
+
+def test_the_plane_of_three_templates_keeps_the_distances_of_their_tips():
+    weight = torch.randn(10, 64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    plane = template_plane(weight, [8, 1, 9])
+    torch.testing.assert_close(plane.T @ plane, torch.eye(2), rtol=0, atol=1e-6)
+    tips = weight.detach()[[8, 1, 9]]
+    torch.testing.assert_close(torch.pdist(tips @ plane), torch.pdist(tips))
+    with pytest.raises(ValueError, match="holds 2; a plane needs three"):
+        template_plane(weight, [0, 1])
