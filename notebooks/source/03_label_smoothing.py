@@ -86,7 +86,7 @@ plt.style.use(plots.STYLE)
 # every other class. That is a strong statement: this is a cat for certain, and nothing else is
 # possible. Cross entropy takes the statement literally, and reaches 0 only if the logit of "cat"
 # is infinitely larger than all the others. But labels are sometimes wrong, and some photos
-# really are hard to distinguish.
+# really are hard to recognise.
 #
 # Label smoothing therefore takes a small share of the target away from the true class, and
 # spreads this share evenly over *all* classes, the true one included.
@@ -140,9 +140,9 @@ print("PyTorch", theirs.numpy().round(4))
 # $$-\sum_k q_k \ln p_k \;=\; (1 - \varepsilon)\,(-\ln p_t) \;+\; \varepsilon \cdot
 # \frac{1}{K} \sum_k (-\ln p_k).$$
 #
-# The first term is cross entropy. The second is the mean surprise over all classes, and it
-# becomes large as soon as a single class gets a probability close to 0. So a smoothed loss
-# charges the network for ruling a class out.
+# Here $p_t$ is the probability of the true class, so the first term is cross entropy. The second
+# is the mean surprise over all classes, and it becomes large as soon as a single class gets a
+# probability close to 0. So a smoothed loss charges the network for ruling a class out.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2. Two conventions
@@ -169,11 +169,11 @@ for K in [2, 10, 1000]:
 
 # %% [markdown]
 # These are the targets of one wrong class, for a smoothing of 0.1. With a thousand classes the
-# conventions are the same for all practical purposes, and with ten they differ by a tenth. With
+# conventions are the same for all practical purposes, and with ten they differ by a ninth. With
 # two classes, as in fraud detection, one of them smooths twice as much as the other.
 #
-# **Misconception: a smoothing of 0.1 is a smoothing of 0.1.** Before you take over a value from
-# a paper or from somebody's code, look at which convention it belongs to. Then convert it:
+# **Misconception: a smoothing of 0.1 is a smoothing of 0.1.** Before you copy a value from a
+# paper or from somebody's code, look at which convention it belongs to. Then convert it:
 #
 # **Exercise 3.1, write code** (2 minutes). A paper smooths by `eps` and shares it among the
 # *others*; there are `K` classes. Which `label_smoothing` does PyTorch need to have the same
@@ -205,8 +205,9 @@ for eps in [0.1, 0.5, 0.8]:
 # ## 3. Where does training end?
 #
 # Training follows the gradient, so we look at that next. In notebook 01 the gradient of cross
-# entropy was $p - y$. The derivation never used that $y$ is one-hot, only that its entries sum
-# to one. So we may replace $y$ by $q$:
+# entropy was $p - y$ with a one-hot $y$. With a target $q$ whose entries sum to one, the loss is
+# $-\sum_k q_k \ln p_k = \ln \sum_j e^{z_j} - \sum_k q_k z_k$. The first term is the same as
+# before, and the slope of the second is $-q_k$. So
 #
 # $$\frac{\partial L}{\partial z_k} = p_k - q_k.$$
 
@@ -269,8 +270,7 @@ def train_gap(eps, steps):
     optimizer = torch.optim.SGD([logits], lr=1.0)
     for _ in range(steps):
         optimizer.zero_grad()
-        loss = F.cross_entropy(logits, torch.tensor([3]), label_smoothing=eps)
-        loss.backward()
+        F.cross_entropy(logits, torch.tensor([3]), label_smoothing=eps).backward()
         optimizer.step()
     return (logits[0, 3] - logits[0, 0]).item()
 
@@ -300,8 +300,8 @@ print(f"{loss['smoothing'].min():.2f} nats")
 # This lowest value is called the *entropy* of the target.
 #
 # **Misconception: a training loss that stays at 0.5 is a bug.** With ten classes and a smoothing
-# of 0.1 it is the best there is, and somebody who does not know it can lose a day looking for a
-# mistake. To watch a training with smoothing, subtract the entropy, or follow plain cross
+# of 0.1 it is the best there is, and anyone who does not know this can lose a day looking for a
+# mistake. To monitor a training run with smoothing, subtract the entropy, or follow plain cross
 # entropy beside it.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -332,7 +332,7 @@ for eta in [0.0, 0.1, 0.5, 0.9, 1.0]:
 # %% [markdown]
 # > **Predict.** On the belief map this is a straight line. How does it move when $\varepsilon$
 # > grows from 0 to 1: does it shift upwards, or does it turn about a point, and if so, about
-# > which one? Then move the slider.
+# > which one? (If you run this page, move the slider after your guess.)
 
 # %%
 def draw_smoothing(smoothing, ax):
@@ -345,8 +345,8 @@ plots.explore(draw_smoothing, "Belief against the true probability. The grey dia
 
 # %% [markdown]
 # It turns about the middle, $(0.5, 0.5)$. An ideal model with smoothing is above one half
-# exactly where it is without, so decisions at a threshold of 0.5 stay the same. Any other
-# threshold has to move with the line, from $t$ to $(1 - \varepsilon)\,t + \varepsilon/2$.
+# exactly where one without smoothing is, so decisions at a threshold of 0.5 stay the same. Any
+# other threshold has to move with the line, from $t$ to $(1 - \varepsilon)\,t + \varepsilon/2$.
 #
 # **Misconception: smoothing never changes a decision.** Suppose an alarm pays off where a fraud
 # has a probability of 1/11 or more, and somebody keeps this threshold with a smoothing of 0.2.
@@ -383,9 +383,10 @@ pool, val, test = order[:797], order[797:1197], order[1197:]
 # %% [markdown]
 # A claim about training should not rest on one situation, so we make four. In the first, 30 % of
 # the training digits are *relabelled*: they get a label at random (which one time in ten is the
-# old one), and the network trains until it knows even these by heart. Wrong labels are common in
-# practice. The next two situations have 200 and 700 digits with their right labels. In the last
-# one training stops after only five epochs. (An *epoch* is one pass over all training digits.)
+# old one), and the network trains until it knows even these by heart (we checked that it then
+# gives nearly all of them back). Wrong labels are common in practice. The next two situations
+# have 200 and 700 digits with their right labels. In the last one training stops after only five
+# epochs. (An *epoch* is one pass over all training digits.)
 
 # %%
 SITUATIONS = {"by heart": (200, 0.3, 150),      # digits, share relabelled, epochs
@@ -561,10 +562,10 @@ plots.show(ax, "Mean confidence minus accuracy on the validation digits, against
                "Above the thin line networks are over-confident, below it under-confident.")
 
 # %% [markdown]
-# All four lines fall, and they do not meet. Smoothing lowers the confidence wherever it stands.
-# The networks of "by heart" needed this, and at 0.1 they are close to 0. "Few digits" and "many
-# digits" needed very little of it, less than 0.01. The hurried networks were under-confident
-# from the start, so no smoothing can help them.
+# All four lines fall, but they do not reach 0 at the same smoothing. Smoothing lowers the
+# confidence wherever it stands. The networks of "by heart" needed this, and at 0.1 they are
+# close to 0. "Few digits" and "many digits" needed very little of it, less than 0.01. The
+# hurried networks were under-confident from the start, so no smoothing can help them.
 
 # %% [markdown]
 # ### The rival: one number after the training
@@ -593,12 +594,13 @@ for name in SITUATIONS:
 pd.Series(temperature).groupby(level=0, sort=False).agg(["min", "mean", "max"]).round(2)
 
 # %% [markdown]
-# The networks of the first three situations are too sure, and get a $T$ of 1 or more. The
-# hurried ones get a $T$ below 1. A temperature corrects in both directions, and smoothing only
-# in one.
+# The networks of the first three situations are too sure, most of them only slightly, and get a
+# $T$ of 1 or more. The hurried ones get a $T$ below 1. A temperature corrects in both
+# directions, and smoothing only in one.
 #
 # To be fair to smoothing, we let it use the validation digits as well. Its strength is chosen
-# there, by the same cross entropy, for each seed:
+# there, by the same cross entropy, for each seed. (Cross entropy rewards right decisions as well
+# as honest probabilities; section 7 returns to this.)
 
 # %%
 best_smoothing = {}
@@ -634,13 +636,18 @@ for name in SITUATIONS:
 result = pd.DataFrame(rows)
 
 # %%
-result.groupby(["recipe", "situation"], sort=False)["ECE"].mean().unstack().round(3)
+means = result.groupby(["recipe", "situation"], sort=False)[["ECE", "floor"]].mean()
+means["ECE"].unstack().round(3)
+
+# %%
+means["floor"].unstack().round(3)
 
 # %% [markdown]
-# In "by heart", a smoothing of 0.1 has a far lower ECE than nothing, and the best smoothing and
-# the temperature are close to it. In "hurried" only the temperature helps. And in three of the
-# four situations a smoothing of 0.1 has a far higher ECE than nothing. But which of the smaller
-# differences are real?
+# The first table has the mean ECE of each recipe, the second its floor. In "by heart", a
+# smoothing of 0.1 has a far lower ECE than nothing, and the best smoothing and the temperature
+# are close to it. In "hurried" only a temperature helps. And in three of the four situations a
+# smoothing of 0.1 has a far higher ECE than nothing. Many of the other entries are near their
+# floors, so there is little left to compare. Which of the differences are real?
 #
 # Every seed gives a *pair*: both recipes of a comparison use networks with the same digits and
 # the same first weights. So we subtract within each pair, and get ten differences. How uncertain
@@ -666,10 +673,10 @@ paired("best smoothing", "temperature", "ECE")
 
 # %% [markdown]
 # In "hurried" the temperature is far ahead. Smoothing would have to raise the confidence there,
-# and it cannot. In the other three situations the differences are smaller than their
-# uncertainty, or hardly larger, so we cannot say which of the two is better there. Nowhere is
-# smoothing clearly ahead. And the temperature took one training, while choosing among four
-# smoothings took four.
+# and it cannot. In "by heart" and "few digits" the interval holds 0. In "many digits" it does
+# not, but only just: the temperature is ahead by 0.006, and even there it is no better than
+# doing nothing, whose ECE was near its floor. Nowhere is smoothing ahead. And the temperature
+# needed one training run, while choosing among four smoothings needed four.
 #
 # **Exercise 3.4, choose** (2 minutes). A smoothed network is right on 96 % of the validation
 # digits, with a mean confidence of 0.82. You want its probabilities to be honest, and its
@@ -684,7 +691,8 @@ ex.q4.check(cure)
 # **Did it replicate?** Here, smoothing improves the calibration in one situation of four: where
 # the networks were far too confident, because they had learned wrong labels by heart. Where they
 # were nearly calibrated, or under-confident, the usual value of 0.1 makes it much worse, and
-# even the best smoothing has no lower ECE than nothing, or hardly so.
+# even the best smoothing has an ECE that is no lower, or barely lower, than that of doing
+# nothing.
 #
 # What this does not say: these are small networks on small images. The intervals are about other
 # seeds, that is other training digits and other first weights. All seeds share the same
@@ -706,10 +714,11 @@ result["above floor"] = result["ECE"] - result["floor"]
 paired("both", "temperature", "above floor")
 
 # %% [markdown]
-# Their claim predicts positive numbers. None of the four is clearly above 0, and the intervals
-# end at about 0.01. So we could not see the harm that they report. If there is any in our
-# situations, it is no larger than about 0.01 in ECE. That does not refute them: their networks
-# are much larger, and learned from colour photos such as those of CIFAR-100.
+# Their claim predicts positive numbers. None of the four is clearly above 0, one is even below
+# it ("many digits"), and the intervals end at about 0.01. So we could not see the harm that they
+# report. If there is any in our situations, it is no larger than about 0.01 in ECE. That does
+# not refute them: their networks are much larger, and learned from colour photos such as those
+# of CIFAR-100.
 #
 # > **Predict.** A temperature moves no decision. Does training with a smoothing of 0.1 change
 # > how many answers are right, compared with nothing: more, fewer, or no difference?
@@ -922,8 +931,8 @@ ex.q8.check(smoothing_used)
 #   but the entropy of the target.
 # - The belief for two classes is $(1 - \varepsilon)\,\eta + \varepsilon/2$. It crosses one half
 #   where the truth does, and every other threshold has to move with it.
-# - Smoothing lowers the confidence wherever it stands. That calibrates a network which was too
-#   confident, and spoils one which was not.
+# - Smoothing lowers the confidence wherever it stands. That calibrates a network which was far
+#   too confident, and spoils one which was only slightly so, or not at all.
 # - A temperature is one number, chosen on validation data after the training. It corrects in
 #   both directions, and here the best smoothing was nowhere clearly ahead of it.
 #
