@@ -12,22 +12,23 @@
 #
 # | section | minutes | you will be able to |
 # |---|---|---|
-# | [1. Four counts](#1.-Four-counts) | 9 | get precision, recall and F1 from a confusion matrix |
+# | [1. Four counts](#1.-Four-counts) | 10 | get precision, recall and F1 from a confusion matrix |
 # | [2. Making F1 trainable](#2.-Making-F1-trainable) | 7 | turn a score of decisions into a loss |
 # | [3. The gradient](#3.-The-gradient) | 7 | say which examples this loss gives up |
 # | [4. Batches without positives](#4.-Batches-without-positives) | 6 | say how many batches teach nothing, and what helps |
-# | [5. What does it make the model believe?](#5.-What-does-it-make-the-model-believe?) | 9 | find the cut at half of the best F1 |
+# | [5. What does it make the model believe?](#5.-What-does-it-make-the-model-believe?) | 8 | find the cut at half of the best F1 |
 # | [6. Against a tuned threshold](#6.-Against-a-tuned-threshold) | 12 | judge a gain by the noise that belongs to it |
-# | [7. More than two classes (further)](#7.-More-than-two-classes-(further)) | 8 | choose between macro, micro and weighted F1 |
-# | [8. A batch is not the data (further)](#8.-A-batch-is-not-the-data-(further)) | 9 | report F1 for an epoch, and say what small batches ask for |
-# | [9. Dice and squared Dice (further)](#9.-Dice-and-squared-Dice-(further)) | 5 | distinguish two losses of one name |
-# | [10. Exercises](#10.-Exercises) | 20 | check your own understanding |
+# | [7. The noise that belongs to pairs (further)](#7.-The-noise-that-belongs-to-pairs-(further)) | 6 | measure the noise of a gain |
+# | [8. More than two classes (further)](#8.-More-than-two-classes-(further)) | 9 | compute macro, micro and weighted F1 |
+# | [9. A batch is not the data (further)](#9.-A-batch-is-not-the-data-(further)) | 11 | report F1 for an epoch, and say what small batches ask for |
+# | [10. Dice and squared Dice (further)](#10.-Dice-and-squared-Dice-(further)) | 6 | distinguish two losses of one name |
+# | [11. Exercises](#11.-Exercises) | 25 | check your own understanding |
 #
-# The first six sections are a lesson of 50 minutes, with Exercises 4.1 and 4.3 in them.
-# (Exercises 4.2 and 4.4 are for later.) The page **needs** notebooks [00](00_start_here.ipynb)
-# and [01](01_cross_entropy.ipynb). Its **data** are tables that fit on paper, and the
-# credit-card fraud table or its synthetic twin. It runs in about 30 seconds. All terms in
-# *italics* are in the [glossary](../docs/glossary.md).
+# The first six sections are a lesson of 50 minutes, with Exercise 4.1 in them. (Exercises 4.2 to
+# 4.4 are for later.) The page **needs** notebooks [00](00_start_here.ipynb) and
+# [01](01_cross_entropy.ipynb). Its **data** are tables that fit on paper, and the credit-card
+# fraud table or its synthetic twin. It runs in about 30 seconds. All terms in *italics* are in
+# the [glossary](../docs/glossary.md).
 
 # %% [markdown]
 # The next cell finds the course's helper package; run it once and go on.
@@ -109,9 +110,9 @@ plots.show(ax, "Confusion matrix of the twelve payments at a threshold of 0.5. A
                "prediction \"fraud\". The shade is the share of the row.")
 
 # %% [markdown]
-# Three of the five alarms are right, and one of the four frauds is missed. Two shares are
-# computed from these counts. *Precision* is the share of the alarms that are right. *Recall* is
-# the share of the frauds that are found:
+# So tp = 3, fn = 1, fp = 2 and tn = 6. Three of the five alarms are right, and one of the four
+# frauds is missed. Two shares are computed from these counts. *Precision* is the share of the
+# alarms that are right. *Recall* is the share of the frauds that are found:
 #
 # $$P = \frac{tp}{tp + fp}, \qquad R = \frac{tp}{tp + fn}.$$
 #
@@ -184,7 +185,7 @@ ex.q1.check(f1_by_hand)
 # ## 2. Making F1 trainable
 #
 # Training follows a slope downhill. So we need the slope of F1, and we look for it in a small
-# experiment: we take the scores for probabilities, add the same number to all twelve logits,
+# experiment: we treat the scores as probabilities, add the same number to all twelve logits,
 # which is what a change of the network's last bias would do, and compute F1 each time. A
 # threshold of 0.5 for the probability is a threshold of 0 for the logit.
 #
@@ -255,15 +256,14 @@ plots.show(fig, "F1 of the alarms and soft F1, against the number that is added 
 
 # %% [markdown]
 # Soft F1 is a smooth hill, and gradient descent can climb it. Its top lies further to the right
-# than the highest stair, though. For answers that are not certain, soft F1 is *another score*
-# than F1. In general the two agree only when all answers are certain. Section 5 asks how much
+# than the highest stair, though. For answers that are not certain, soft F1 is a *different*
+# score from F1. Only when all answers are certain must the two agree. Section 5 asks how much
 # that matters when a model is free to choose its answers one by one.
 #
 # You will often see a small number added to the denominator, an *epsilon*, so that it cannot
-# become
-# 0. While the batch holds a positive we need none, because $2\,tp + fp + fn = \sum p + \sum y$
-#    is then at least 1. Batches without positives are another matter, and have a section of
-#    their own.
+# vanish. While the batch holds a positive we need none, because
+# $2\,tp + fp + fn = \sum p + \sum y$ is then at least 1. Batches without positives are another
+# matter, and have a section of their own.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3. The gradient
@@ -415,7 +415,7 @@ for p, slope in zip(prob, gradient, strict=True):
 # %% [markdown]
 # The false alarm, with an answer of 0.95, gets a slope of 0.008. The quiet payment below it,
 # with 0.27, gets 0.034, four times as much. The factor $p(1 - p)$ is at work again. Besides,
-# this is another loss now.
+# this is now a different loss.
 
 # %% [markdown]
 # **Exercise 4.2, predict a number** (at home). In another data set one example in a hundred is
@@ -495,7 +495,7 @@ print(f"best F1: {best_f1:.3f}, half of it: {best_f1 / 2:.3f}")
 
 # %% [markdown]
 # We put this belief on the map. (`partial(f, x=1)` is the function `f` with its argument `x`
-# filled in. We need it twice on this page.)
+# filled in.)
 
 # %%
 cross_entropy = partial(F.binary_cross_entropy_with_logits, reduction="none")
@@ -512,9 +512,8 @@ plots.show(ax, "Belief against the true probability, for cross entropy and for s
 # exactly what F1 asks for, and section 2's worry is gone. (That F1 itself is best served by a
 # cut at half of its best value was proved by Lipton, Elkan and Naryanaswamy.)
 #
-# This cut is a property of the *world*, not of the loss. Let us change the shares of the six
-# groups. (By the rule, alarms go to the groups with the largest $\eta$, so we only have to try
-# how many.)
+# Where the cut lies depends on the *world*. Let us change the shares of the six groups. (By the
+# rule, alarms go to the groups with the largest $\eta$, so we only have to try how many.)
 #
 # > **Predict.** In a harder world clear cases are rarer. Does the cut move up, move down, or
 # > stay?
@@ -542,9 +541,10 @@ for name, shares in worlds.items():
 # probabilities you lower the threshold. With zeros and ones there is nothing left to lower.
 
 # %% [markdown]
-# **Exercise 4.3, predict a number.** A model knows the truth about 100 payments in three groups:
-# 10 of them have $\eta = 0.9$, 20 have $\eta = 0.4$ and 70 have $\eta = 0.1$. Find the best F1
-# of the expected counts, and give half of it, the number $F^*/2$.
+# **Exercise 4.3, predict a number** (at home). A model knows the truth about 100 payments in
+# three groups: 10 of them have $\eta = 0.9$, 20 have $\eta = 0.4$ and 70 have $\eta = 0.1$.
+# Alarms are raised for whole groups, and each count is replaced by its mean. Find the best F1,
+# and give half of it, the number $F^*/2$.
 
 # %% tags=["exercise"]
 half_of_best_f1 = ...
@@ -568,15 +568,16 @@ print(data.source)
 # as often as needed, because our loss takes no weights. In the full table and in the twin
 # nothing changes.)
 #
-# The test part holds about a hundred frauds, which is few to judge by. The twin has an advantage
-# here: it can make new rows. So we judge on a second, freshly made twin with 492 frauds that no
-# network was trained on. (`standardise` brings its columns to the scale of the training rows.)
+# The test part holds about a hundred frauds, which is few for a judgement. The twin has an
+# advantage here: it can make new rows. So we judge on a second, freshly made twin with 492
+# frauds that no network was trained on. (`standardise` brings its columns to the scale of the
+# training rows.)
 
 # %%
 test = parts.test.repeated()
 if not data.source.real:
     test = parts.standardise(creditcard_twin(seed=1))
-print(f"{int(test.y.sum())} frauds to judge by")
+print(f"{int(test.y.sum())} frauds in the test rows")
 
 # %% [markdown]
 # The networks have one hidden layer of 16 units, in two versions. The units of the first are
@@ -635,44 +636,24 @@ pd.DataFrame(mean_f1).T.round(3)
 # The table holds the mean F1 of five networks. Read the rows "threshold 0.5" first. Soft F1 is
 # ahead with both units, with leaky ReLU by 0.075. A blog post would stop here. With a chosen
 # threshold cross entropy improves by 0.03 with leaky ReLU, and with tanh it does not improve.
-# Soft F1 even loses a little, so for its answers, which are nearly decisions, there is not much
-# to choose. From here on we leave soft F1 at a threshold of 0.5, which is also how one would use
-# it.
+# Soft F1 even loses a little by choosing. So from here on we leave it at a threshold of 0.5,
+# which is also how one would use it. (This is a choice in its favour: if both choose, its lead
+# with tanh is 0.007 and not 0.012.)
 #
-# Is what remains of its lead more than noise? Our frauds are a random sample, and with other
-# frauds every F1 would be a little different. To see by how much, we *resample* the test rows:
-# we pick rows at random, some of them twice, others not at all, and compute F1 again. Only rows
-# with a fraud or an alarm enter F1, so we keep only these (`matter` marks them).
+# Is what remains of its lead more than noise? Our frauds are a random sample, and so are the
+# seeds. Both networks of a pair are judged on the same rows, and rows that are hard for one are
+# mostly hard for the other. So we subtract within each pair first, and ask how much the *gain*
+# would vary with other rows and other seeds. The package's `paired_gain` returns the five gains
+# and the *standard error* of their mean, the standard deviation that this mean would have. We
+# write it after a ±. (Section 7 builds its heart in ten lines.) If there were no gain at all,
+# the mean would be within two standard errors of 0 in about 95 of 100 such experiments; so a
+# mean further away is a sign of a real gain.
 #
-# **Misconception: "The gain is no larger than the scatter of a network's F1, so it is noise."**
-# Let us compute both for one pair of tanh networks.
+# Only rows with a fraud or an alarm enter F1, so we hand over only these.
 
 # %%
 matter = (test.y > 0) | (torch.cat(list(alarms.values())).sum(dim=0) > 0)
 y = test.y[matter]
-ce = alarms["tanh", "chosen"][0, matter]              # cross entropy, seed 0
-soft = alarms["tanh", "threshold 0.5"][5, matter]     # soft F1, seed 0
-torch.manual_seed(0)
-scores, gains = [], []
-for _ in range(500):
-    rows = torch.randint(len(y), (len(y),))
-    scores.append(f1(ce[rows], y[rows]))
-    gains.append(f1(soft[rows], y[rows]) - f1(ce[rows], y[rows]))
-
-print(f"gain {f1(soft, y) - f1(ce, y):.3f}; standard deviations: one network's F1 "
-      f"{np.std(scores):.3f}, the gain {np.std(gains):.3f}")
-
-# %% [markdown]
-# Measured by the scatter of one network's F1, the gain of this pair looks like nothing. But the
-# gain itself scatters less than half as much. Both networks of a pair are judged on the same
-# rows, and rows that are hard for one are mostly hard for the other, so their luck cancels in
-# the difference. The noise that belongs to a gain is the noise of *pairs*. The package's
-# `paired_gain` does for all five pairs what we did for one, and adds the noise of the seeds. It
-# returns the five gains and the *standard error* of their mean, the standard deviation that this
-# mean would have with other seeds and other rows. We write it after a ±. (It is not much smaller
-# than for one pair, because all pairs share the same test rows.)
-
-# %%
 gains = {}
 for (name, threshold), answers in alarms.items():
     soft = alarms[name, "threshold 0.5"][5:, matter]
@@ -684,16 +665,15 @@ for (name, threshold), answers in alarms.items():
 ax = plots.plot_gains(gains)
 ax.set_xlabel("gain in F1 (to the right: soft F1 is better)")
 plots.show(ax, "Gain in F1 of soft F1 (at 0.5) over cross entropy at three thresholds. Grey dots are "
-               "the five pairs, the diamond their mean, and the bar reaches two standard errors.")
+               "the five pairs, the diamond their mean, and the bar reaches two standard errors to each side.")
 
 # %% [markdown]
 # Going down the figure, each row takes away one explanation. Begin with *tanh*. At a chosen
 # threshold soft F1 is ahead by 0.012, a little over two standard errors, so this is probably not
 # noise. But in hindsight 0.002 ± 0.003 is left, which we cannot distinguish from 0. (Hindsight
 # flatters cross entropy a little, because its threshold was chosen on the test rows.) So in this
-# run the two networks detect about equally well. What soft F1 saves us is the *choice* of a
-# threshold, which cross entropy has to make from only a hundred frauds among the validation
-# rows.
+# run the two networks detect about equally well, and a good part of the lead is the price of
+# *choosing* a threshold from only a hundred frauds among the validation rows.
 #
 # With *leaky ReLU* soft F1 is ahead by 0.036 even in hindsight. Is this a success of F1? Look at
 # the table once more. Cross entropy with tanh reaches 0.854 at a chosen threshold, and with
@@ -702,25 +682,26 @@ plots.show(ax, "Gain in F1 of soft F1 (at 0.5) over cross entropy at three thres
 # best.
 #
 # **Verdict.** Does training on F1 beat cross entropy with a well-chosen threshold? Here it does
-# by about one hundredth, if cross entropy is trained well, and a good part of that hundredth is
-# the price of choosing a threshold from only a hundred frauds. On the real rows (see the second
-# box) it does not. The large lead at 0.5, which a blog post would report, came from a threshold
-# that nobody had chosen, and from a unit with which cross entropy trains badly. In return we
-# gave up probabilities for decisions.
+# by about one hundredth, if cross entropy is trained well (by less if both losses choose), and a
+# good part of that is the price of choosing a threshold from only a hundred frauds. On the real
+# rows no lead could be shown (see the box below). The large lead at 0.5, which a blog post would
+# report, came from a threshold that nobody had chosen, and from a unit with which cross entropy
+# trains badly. In return we gave up probabilities for decisions.
 
 # %% [markdown]
 # > **With more seeds, and longer.** Is it too little training? We repeated the comparison with
 # > sixteen seeds and judged it on 2,460 frauds of five new twins. After 3, 12 and 30 epochs,
 # > soft F1 was ahead of cross entropy at its chosen threshold by 0.070, 0.044 and 0.043 with
 # > leaky ReLU, and by 0.014, 0.012 and 0.010 with tanh (standard errors 0.001 to 0.004). In
-# > hindsight 0.007, 0.003 and 0.005 were left with tanh. So cross entropy needs more epochs than
-# > soft F1, but more epochs alone do not make up for the leaky ReLU. And with so many frauds to
-# > judge by, a lead of a few thousandths remains even in hindsight. **On the real rows** (the 15
-# > % sample with 98 test frauds, three splits) there was no lead: against cross entropy at its
-# > chosen threshold it was between -0.027 and 0.021, and never beyond two standard errors.
-# > Choosing a threshold for *soft F1* lowered its F1 in 26 of 30 networks. It also sorted the
-# > payments worse: its *average precision*, the mean precision over all values of recall, was
-# > 0.72, against 0.82 for cross entropy.
+# > hindsight 0.007, 0.003 and 0.005 were left with tanh. So the gap becomes smaller with more
+# > epochs, but more epochs alone do not close it for the leaky ReLU. And with so many frauds to
+# > judge by, a lead of a few thousandths remains even in hindsight. **On the real rows** (all
+# > frauds and a 15 % sample of the normal payments, 98 frauds in the test part, three splits) no
+# > lead could be shown: against cross entropy at its chosen threshold it was between -0.027 and
+# > 0.021, and never beyond two standard errors. There, choosing a threshold for *soft F1*
+# > lowered its F1 in 26 of 30 networks. It also sorted the payments worse: its *average
+# > precision*, the mean precision over all values of recall, was 0.72, against 0.82 for cross
+# > entropy.
 #
 # Nordström, Hult and Maki (2023) came to a similar result for noisy image segmentation: with the
 # right threshold, cross entropy did as well as soft Dice or better.
@@ -737,7 +718,38 @@ standard_errors = ...
 ex.q4.check(standard_errors)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 7. More than two classes (further)
+# ## 7. The noise that belongs to pairs (further)
+#
+# What does `paired_gain` compute? With other frauds every F1 would be a little different. We
+# cannot get other frauds, but we can imitate it, because our rows are themselves a random
+# sample: we pick as many rows as there are, at random, some of them twice and others not at all,
+# and compute F1 again. This is called *resampling* (or the bootstrap).
+#
+# **Misconception: "The gain is no larger than the scatter of a network's F1, so it is noise."**
+# Let us compute both for one pair of tanh networks.
+
+# %%
+ce = alarms["tanh", "chosen"][0, matter]              # cross entropy, seed 0
+soft = alarms["tanh", "threshold 0.5"][5, matter]     # soft F1, seed 0
+torch.manual_seed(0)
+scores, differences = [], []
+for _ in range(500):
+    rows = torch.randint(len(y), (len(y),))
+    scores.append(f1(ce[rows], y[rows]))
+    differences.append(f1(soft[rows], y[rows]) - f1(ce[rows], y[rows]))
+
+print(f"gain {f1(soft, y) - f1(ce, y):.3f}; standard deviations: one network's F1 "
+      f"{np.std(scores):.3f}, the gain {np.std(differences):.3f}")
+
+# %% [markdown]
+# Measured by the scatter of one network's F1, the gain of this pair looks like nothing. But the
+# gain itself scatters less than half as much, because the luck that both networks share cancels
+# in the difference. The noise that belongs to a gain is the noise of *pairs*. `paired_gain` does
+# this for all five pairs at once and adds the noise of the seeds. (Its error is not much smaller
+# than that of one pair, since all pairs share the same test rows.)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 8. More than two classes (further)
 #
 # F1 loss is sometimes rejected on the grounds that F1 is binary. Is it? Here are ten photos of
 # people who wear a mask, wear it wrongly, or wear none.
@@ -780,7 +792,7 @@ print(f"macro {each.mean():.3f}, weighted {(each * table.sum(dim=1)).sum() / 10:
 # **Misconception: "F1 is binary."** It has three forms for many classes. Macro F1 is the lowest
 # here, because the class that is never found counts as much as the others. Micro F1 is 0.7, and
 # that is simply the accuracy: when each photo has one label, every error is one false positive
-# and one false negative. The real difficulties of F1 as a loss are those of sections 4, 5 and 8.
+# and one false negative. The real difficulties of F1 as a loss are those of sections 4, 5 and 9.
 #
 # As a loss, macro soft F1 takes the probabilities from softmax, computes one soft F1 per class,
 # and averages over the classes that occur in the batch. You write it in exercise 4.7. (If a
@@ -796,7 +808,7 @@ macro_f1 = ...
 ex.q5.check(macro_f1)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 8. A batch is not the data (further)
+# ## 9. A batch is not the data (further)
 #
 # Cross entropy is a mean over examples, so the loss of a random batch is right on average. F1 is
 # a *ratio* of sums, and we may doubt whether the mean over batches is right. In the world of
@@ -872,7 +884,7 @@ for size in [2, 16, 256, 1024]:
 # direction, and the convention decides which.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 9. Dice and squared Dice (further)
+# ## 10. Dice and squared Dice (further)
 #
 # In image segmentation the same loss has another name. *Dice's coefficient* of two sets is twice
 # their overlap, divided by the sum of their sizes, $2\,|A \cap B| / (|A| + |B|)$. With the soft
@@ -912,7 +924,7 @@ pd.DataFrame({"truth": eta, "answer": answers, "truth / best value": stretched})
 # When you read "Dice loss", look for the squares.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 10. Exercises
+# ## 11. Exercises
 #
 # **Exercise 4.7, write a loss (6 minutes).** Write macro soft F1 as a loss that a network can be
 # trained with. `logits` has the shape `(N, C)` and `target` holds class numbers `(N,)`. Take the
@@ -981,9 +993,9 @@ ex.q9.check(cause)
 # - An ideal model trained on it answers 0 or 1, with the cut at half of the best F1. These are
 #   decisions, not probabilities.
 # - With a chosen threshold, cross entropy was behind soft F1 by about a hundredth on the twin,
-#   and not at all on the real rows. A lead at 0.5 can come from the threshold, or from a rival
-#   that was not trained well. So choose the rival's threshold on validation rows, compare in
-#   pairs, and use the noise that belongs to pairs.
+#   and no difference could be shown on the real rows. A lead at 0.5 can come from the threshold,
+#   or from a rival that was not trained well. So choose the rival's threshold on validation
+#   rows, compare in pairs, and use the noise that belongs to pairs.
 #
 # **Next.** All our training was hidden in `train_many`, or in five lines with an optimiser.
 # Which mistakes in those five lines never crash, and never show? Go on with
