@@ -473,7 +473,7 @@ class _Job:
         optimizer = self.optimizer([{"params": [leaf], "lr": rate} for leaf, rate
                                     in zip(leaves, rates, strict=True)], lr=rates[0])
         step = self._step(stack, members)
-        monitor = f"{self.keep_best}_loss" if self.keep_best else "epoch"
+        monitor, mode = (f"{self.keep_best}_loss", "min") if self.keep_best else ("epoch", "max")
         histories, best = [History(monitor) for _ in members], stack.copy()
 
         for epoch in range(1, self.epochs + 1):
@@ -503,7 +503,7 @@ class _Job:
                     row[monitor] = results[i].loss
                 old = next((r for r in history.rows if r["epoch"] == history.best_epoch), None)
                 history.rows.append(row)
-                if old is None or _is_better(row, old, monitor):
+                if old is None or _is_better(row[monitor], old[monitor], mode):
                     history.best_epoch = epoch
                     better.append(i)
             best.replace(better, stack)
