@@ -23,6 +23,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -435,13 +436,16 @@ def _check_numbers(epochs: int, patience: int | None, max_grad_norm: float | Non
         if val_loader is None:
             raise ValueError(f"patience is {patience}, but there is no val_loader to judge an "
                              "epoch by; give one, or leave patience out")
-    if max_grad_norm is not None and not max_grad_norm > 0:
-        raise ValueError(f"max_grad_norm is {max_grad_norm}; it must be above 0, or None")
+    if max_grad_norm is not None and not (isinstance(max_grad_norm, Real) and max_grad_norm > 0):
+        raise ValueError(f"max_grad_norm is {max_grad_norm!r}; it must be above 0, or None")
 
 
 def _check_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, loss_fn: LossFunction
                      ) -> None:
     """Refuse an optimiser that would leave the model, or a new part of it, untrained."""
+    if not hasattr(optimizer, "param_groups"):
+        raise ValueError(f"optimizer is {optimizer!r}; give one that holds the parameters, such as "
+                         "torch.optim.Adam(model.parameters())")
     if isinstance(optimizer, torch.optim.LBFGS):
         raise ValueError("the optimizer is LBFGS, which computes the loss several times a step; "
                          "fit computes it once, so use SGD or Adam, for instance")
@@ -485,6 +489,9 @@ def _parts_of(scheduler: LRScheduler | None) -> list[LRScheduler | None]:
 
 def _check_scheduler(scheduler: LRScheduler | None, each_batch: LRScheduler | None,
                      optimizer: torch.optim.Optimizer, monitor: str, mode: str) -> None:
+    if isinstance(scheduler, type):
+        raise ValueError(f"scheduler is the class {scheduler.__name__}; give one made from the "
+                         "optimizer")
     owner = getattr(scheduler, "optimizer", None)
     if owner is not None and owner.param_groups is not optimizer.param_groups:
         raise ValueError("the scheduler was made for another optimizer, so it would change nothing "

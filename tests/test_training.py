@@ -988,6 +988,9 @@ def test_a_bar_is_drawn_and_ends_with_the_last_epoch(rows, capsys, monkeypatch):
     (dict(patience=0), "patience is 0"),
     (dict(patience=2, val_loader=None), "patience is 2, but there is no val_loader"),
     (dict(max_grad_norm=0.0), r"max_grad_norm is 0\.0"),
+    (dict(max_grad_norm="1"), "max_grad_norm is '1'"),
+    (dict(optimizer=torch.optim.SGD), "optimizer is <class .*give one that holds"),
+    (dict(scheduler=torch.optim.lr_scheduler.StepLR), "scheduler is the class StepLR"),
     (dict(checkpoint="no/such/folder/run.pt"), "folder does not exist"),
 ])
 def test_bad_arguments_are_named(rows, options, says):
