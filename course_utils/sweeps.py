@@ -37,6 +37,7 @@ from .training import (
     _is_better,
     _mean,
     _mean_loss,
+    _number,
     _whole,
 )
 
@@ -137,7 +138,8 @@ def train_many(
     generator=torch.Generator().manual_seed(seed))``, its own optimiser, and
     :func:`course_utils.training.fit`. A network that diverges does not affect the others. A warning
     names it, and as with ``fit`` it ends with the weights of its last epoch without inf and nan.
-    Ctrl-C or the stop button returns the networks that are finished, if any, with a warning.
+    Ctrl-C or the stop button returns the networks that are finished, if any, with a warning. An
+    exception, such as that of a metric, carries them as its attribute ``sweep``.
 
     Args:
         make_model: returns a new network with logits ``(N,)`` or ``(N, C)``. All its layers must
@@ -237,13 +239,22 @@ def train_many(
             raise
         warnings.warn(f"interrupted: {len(done)} of {len(members)} networks are finished",
                       RuntimeWarning, stacklevel=2)
+    except Exception as error:
+        if done:
+            error.sweep = _collected(_in_order(done, members), networks[seeds[0]], list(parts))
+            error.add_note(f"{len(done)} of {len(members)} networks are finished: the exception "
+                           "has them as its attribute sweep (in a notebook: sys.last_value.sweep)")
+        raise
     diverged = [str(tuple(member)) for member, trained in done.items()
                 if trained.history.ended != "finished"]
     if diverged:
         warnings.warn(f"the loss or a weight became inf or nan, so try a lower learning rate, for "
                       f"(loss, lr, seed) = {', '.join(diverged)}", RuntimeWarning, stacklevel=2)
-    return _collected({member: done[member] for member in members if member in done},
-                      networks[seeds[0]], list(parts))
+    return _collected(_in_order(done, members), networks[seeds[0]], list(parts))
+
+
+def _in_order(done: dict[Member, _Trained], members: list[Member]) -> dict[Member, _Trained]:
+    return {member: done[member] for member in members if member in done}
 
 
 def _seeds(seeds: Iterable[int]) -> list[int]:
@@ -629,7 +640,7 @@ class _Job:
         yield "loss", result.loss
         finite = bool(result.logits.isfinite().all())
         for name, metric in self.metrics.items():
-            yield name, float(metric(result)) if finite else math.nan
+            yield name, _number(name, metric(result)) if finite else math.nan
 
 
 def _places(network: nn.Module) -> dict[str, str]:

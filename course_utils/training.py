@@ -651,21 +651,18 @@ def _plain(value: Any) -> Any:
 
 def _why_unreadable(value: Any) -> str:
     """Names what ``weights_only=True`` refuses in ``value``; empty if there is nothing."""
-    if isinstance(value, Tensor):
-        return ""
-    if isinstance(value, dict | list | tuple):  # name the entry rather than the whole
-        inner = value.values() if isinstance(value, dict) else value
-        if reason := next(filter(None, map(_why_unreadable, inner)), ""):
-            return reason
     buffer = io.BytesIO()
     try:
-        torch.serialization.save(
-            tree_map_only(Tensor, lambda tensor: None, value), buffer)
+        torch.serialization.save(tree_map_only(Tensor, lambda tensor: None, value), buffer)
+        buffer.seek(0)
+        if not (unsafe := get_unsafe_globals_in_checkpoint(buffer)):
+            return ""
+        reason = f"a {type(value).__name__} ({', '.join(unsafe)})"
     except Exception as error:  # whatever a __reduce__ raises
-        return f"a {type(value).__name__} that cannot be pickled ({_first_line(error)})"
-    buffer.seek(0)
-    unsafe = get_unsafe_globals_in_checkpoint(buffer)
-    return f"a {type(value).__name__} ({', '.join(unsafe)})" if unsafe else ""
+        reason = f"a {type(value).__name__} that cannot be pickled ({_first_line(error)})"
+    inner = (value.values() if isinstance(value, dict)
+             else value if isinstance(value, list | tuple) else [])
+    return next(filter(None, map(_why_unreadable, inner)), reason)  # the entry, not the whole
 
 
 def _generators(loader: Iterable) -> list[torch.Generator]:

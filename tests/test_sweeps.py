@@ -344,6 +344,20 @@ def test_an_interrupt_returns_the_chunks_that_are_finished(table, monkeypatch):
         many(network, {"BCE": bce}, (x, y))
 
 
+def test_an_exception_carries_the_networks_that_are_finished(table):
+    x, y, _ = table
+    values = iter([10, 5, 0])
+    with pytest.raises(ZeroDivisionError) as caught:
+        many(network, {"BCE": bce}, (x, y), parts={"test": (x, y)}, members_at_once=1,
+             metrics={"f1": lambda seen: 1 / next(values)}, epochs=1)
+    sweep = caught.value.sweep
+    assert sweep.members["seed"].tolist() == [7, 0]
+    assert sweep.frame.query("metric == 'f1'")["value"].tolist() == [0.1, 0.2]
+    with pytest.raises(ValueError, match=r"metrics\['f1'\] gives a list"):
+        many(network, {"BCE": bce}, (x, y), parts={"test": (x, y)}, metrics={"f1": lambda s: [1]},
+             epochs=1)
+
+
 def test_the_global_random_state_is_left_alone(table):
     x, y, _ = table
     torch.manual_seed(1)
