@@ -241,6 +241,10 @@ def soft_f1_loss(
     _check_f1(average, beta)
     _check_tensors(logits, target)
     one_logit_a_class = target.dim() == logits.dim()
+    if not one_logit_a_class and (logits.dim() < 2 or logits.shape[1] == 1):
+        raise ValueError(f"logits have shape {tuple(logits.shape)} and target has shape "
+                         f"{tuple(target.shape)}; for one logit per sample give both the same "
+                         "shape, for example with logits.squeeze(1), or two logits per sample")
     if one_logit_a_class:
         logits, actual = _check_binary_target(logits, target)
         if logits.dim() < 2:
@@ -251,7 +255,10 @@ def soft_f1_loss(
         index = target.unsqueeze(1)
         actual = torch.zeros_like(logits).scatter(1, index, 1.0)
         missing = torch.sigmoid(_margin(logits, target)).unsqueeze(1)
-        prob = F.softmax(logits.scatter(1, index, -torch.inf), dim=1) * missing  # the others'
+        others = logits.scatter(1, index, -torch.inf)
+        # Where all others are -inf, they have no shares, but what they share is 0.
+        others = others.masked_fill((others == -torch.inf).all(dim=1, keepdim=True), 0)
+        prob = F.softmax(others, dim=1) * missing  # of the others
     if average == "binary" and (classes := prob.shape[1]) > 1:
         if one_logit_a_class or classes > 2:
             raise ValueError(f'average="binary" needs one class (0/1 targets) or two, '
@@ -282,12 +289,15 @@ def _margin(logits: Tensor, target: Tensor) -> Tensor:
     index = target.unsqueeze(1)
     true = logits.gather(1, index).squeeze(1)
     others = logits.scatter(1, index, -torch.inf)
-    top = others.amax(dim=1).detach()
-    spread = (others - top.unsqueeze(1)).exp().sum(dim=1).log()
+    largest = torch.finfo(logits.dtype).max
+    # The top logit adds 1 to the sum. Where all others are -inf, the sum is 0, which has no log; we
+    # then take the smallest margin.
+    top = others.amax(dim=1).detach().clamp(min=-largest)
+    spread = (others - top.unsqueeze(1)).exp().sum(dim=1).clamp(min=0.5).log()
     # top - true comes first, so that rounding is relative to it and not to the larger logits. Where
     # it overflows, it is clamped to the largest number, since inf would give a gradient of 0 * inf.
-    largest = torch.finfo(logits.dtype).max
-    return ((top - true) + spread).clamp(-largest, largest)
+    u = ((top - true) + spread).clamp(-largest, largest)
+    return u.masked_fill(true == -torch.inf, torch.inf)  # the loss is infinite, as torch's is
 
 
 def _focal_of_margin(u: Tensor, gamma: float) -> Tensor:
@@ -362,7 +372,7 @@ def _check_weight(weight: Tensor | None, logits: Tensor) -> Tensor | None:
     if weight.shape != logits.shape[1:2]:
         raise ValueError(f"weight has shape {tuple(weight.shape)}; with {logits.shape[1]} classes "
                          f"it must have shape ({logits.shape[1]},)")
-    weight = weight.to(logits.dtype)
+    weight = weight.to(logits)  # dtype and device
     if _is_known(~((weight >= 0) & weight.isfinite()).all()):
         raise ValueError(f"weight is {weight.tolist()}; every weight must be a finite number >= 0")
     return weight

@@ -7,6 +7,7 @@ What does not: anything about data, models or losses.
 from __future__ import annotations
 
 import importlib.metadata
+import operator
 import os
 import platform
 import random
@@ -31,7 +32,7 @@ def device(name: str | None = None) -> torch.device:
         name: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"`` to insist on one; ``None`` to choose.
 
     Raises:
-        ValueError: ``name`` is not a device, or this machine does not have it.
+        ValueError: ``name`` is not a device, or this machine does not have it (or not that many).
 
     >>> device("cpu")
     device(type='cpu')
@@ -42,13 +43,24 @@ def device(name: str | None = None) -> torch.device:
         return torch.device(found[0])
     try:
         chosen = torch.device(name)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         raise ValueError(f"device is {name!r}, which PyTorch does not know; "
                          f"this machine has {', '.join(found)}") from None
     if chosen.type not in found:
         raise ValueError(f"device is {name!r}, but this machine has only {', '.join(found)}; use "
                          "one of these, or None to choose")
+    count = torch.cuda.device_count() if chosen.type == "cuda" else 1
+    if chosen.index is not None and chosen.index >= count:
+        raise ValueError(f"device is {name!r}, but this machine has {count} of that kind, counted "
+                         "from 0")
     return chosen
+
+
+def _whole(name: str, value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name} is {value!r}; it must be a whole number") from None
 
 
 def seed_everything(seed: int) -> torch.Generator:
@@ -58,11 +70,12 @@ def seed_everything(seed: int) -> torch.Generator:
         seed: an integer from 0 to 2**32 - 1 (NumPy's range).
 
     Raises:
-        ValueError: ``seed`` is outside that range.
+        ValueError: ``seed`` is no integer, or outside that range.
 
     >>> torch.rand(1, generator=seed_everything(0)).item() == torch.rand(1).item()
     True
     """
+    seed = _whole("seed", seed)
     if not 0 <= seed < 2**32:
         raise ValueError(f"seed is {seed}; it must be an integer from 0 to 2**32 - 1")
     random.seed(seed)
@@ -82,8 +95,9 @@ def set_threads(n: int = 1) -> int:
         n: the number of threads, ``>= 1``.
 
     Raises:
-        ValueError: ``n`` is smaller than 1.
+        ValueError: ``n`` is no integer, or smaller than 1.
     """
+    n = _whole("n", n)
     if n < 1:
         raise ValueError(f"n is {n}; PyTorch needs at least 1 thread")
     before = torch.get_num_threads()

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
@@ -36,6 +37,8 @@ from .training import (
     _is_better,
     _mean,
     _mean_loss,
+    _number,
+    _whole,
 )
 
 if TYPE_CHECKING:
@@ -135,7 +138,8 @@ def train_many(
     generator=torch.Generator().manual_seed(seed))``, its own optimiser, and
     :func:`course_utils.training.fit`. A network that diverges does not affect the others. A warning
     names it, and as with ``fit`` it ends with the weights of its last epoch without inf and nan.
-    Ctrl-C or the stop button returns the networks that are finished, if any, with a warning.
+    Ctrl-C or the stop button returns the networks that are finished, if any, with a warning. An
+    exception, such as that of a metric, carries them as its attribute ``sweep``.
 
     Args:
         make_model: returns a new network with logits ``(N,)`` or ``(N, C)``. All its layers must
@@ -144,8 +148,8 @@ def train_many(
         losses: name to a function of ``(logits, target)`` that returns the mean over the batch or
             one value per sample, and consists only of tensor operations, the same ones each time.
         train: ``(x, y)``, ``(x, y, weight)``, or an object with these three as attributes; weights
-            as in ``fit``. Or a dict from each seed to such samples, as many for every seed: all
-            losses of a seed are then trained on its samples.
+            ``>= 0``, as in ``fit``. Or a dict from each seed to such samples, as many for every
+            seed: all losses of a seed are then trained on its samples.
         parts: name to the samples on which the networks are evaluated, each as ``(x, y)``,
             ``(x, y, weight)`` or an object with these attributes.
         seeds: each seed decides an initialisation and an order of the batches, which all losses
@@ -154,8 +158,9 @@ def train_many(
         batch_size: samples per step, ``>= 1``.
         lr: one learning rate, or several, each of which is tried.
         optimizer: called as ``optimizer(parameters, lr=lr)``. It must update every weight
-            independently of the others, as SGD, Adam, AdamW or RMSprop do and LBFGS does not.
-            Faster on the CPU: ``functools.partial(torch.optim.Adam, fused=True)``.
+            independently of the others, as SGD, Adam, AdamW or RMSprop do; LBFGS and Adafactor do
+            not, and are refused. Faster on the CPU: ``functools.partial(torch.optim.Adam,
+            fused=True)``.
         metrics: further values for ``frame``, each a function of the Evaluation of one network on
             one part, as in ``fit``.
         keep_best: the name of a part. Each network gets the weights of the epoch with the lowest
@@ -171,8 +176,8 @@ def train_many(
 
     Raises:
         ValueError: a choice is empty or repeated, a number is out of range, ``keep_best`` is
-            unknown, tensors do not fit together, a network or loss cannot be run side by side, or a
-            loss does not give the same value for the same batch.
+            unknown, tensors do not fit together, a network, loss or optimizer cannot be run side by
+            side, or a loss does not give the same value for the same batch.
 
     Source: the PyTorch tutorial "Model ensembling" (torch.func).
 
@@ -184,15 +189,23 @@ def train_many(
     >>> sweep.members[["loss", "seed"]].values.tolist()
     [['BCE', 0], ['BCE', 1], ['BCE', 2]]
     """
-    seeds = [operator.index(seed) for seed in seeds]
-    rates = [lr] if isinstance(lr, (int, float)) else list(lr)
+    if isinstance(make_model, nn.Module) or not callable(make_model):
+        raise ValueError(f"make_model is a {type(make_model).__name__}; give a function that makes "
+                         "a new network each time, such as lambda: nn.Linear(4, 2)")
+    if isinstance(optimizer, torch.optim.Optimizer) or not callable(optimizer):
+        raise ValueError(f"optimizer is a {type(optimizer).__name__}; give the class, such as "
+                         "torch.optim.Adam, since every network needs an optimizer of its own")
+    for name, value in (("losses", losses), ("parts", parts or {}), ("metrics", metrics or {})):
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{name} is a {type(value).__name__}; give a dict, from names to "
+                             f"{'samples' if name == 'parts' else 'functions'}")
+    seeds, rates = _seeds(seeds), _rates(lr)
+    epochs, batch_size = _whole("epochs", epochs), _whole("batch_size", batch_size)
     for name, values in (("losses", list(losses)), ("seeds", seeds), ("lr", rates)):
         if not values or len(set(values)) < len(values):
             raise ValueError(f"{name} is {values}; give at least one, and none of them twice")
-    for name, value in (("epochs", epochs), ("batch_size", batch_size),
-                        ("members_at_once", 1 if members_at_once is None else members_at_once)):
-        if value < 1:
-            raise ValueError(f"{name} is {value}; it must be at least 1")
+    if members_at_once is not None:
+        members_at_once = _whole("members_at_once", members_at_once, ", or None")
     parts = {name: _tensors(name, part) for name, part in (parts or {}).items()}
     if keep_best is not None and keep_best not in parts:
         raise ValueError(f"keep_best is {keep_best!r}; the parts are {', '.join(parts) or 'none'}")
@@ -207,6 +220,7 @@ def train_many(
     job = _Job(dict(losses), rows, first_row, samples, parts, epochs, batch_size, optimizer,
                dict(metrics or {}), keep_best, torch.device(device))
     job.check(networks[seeds[0]])
+    _check_optimizer(optimizer, networks[seeds[0]], rates[0])
     job.check_alike(list(networks.values()))
     members = [Member(*member) for member in itertools.product(losses, rates, seeds)]
     at_once = members_at_once or job.members_that_fit(networks[seeds[0]])
@@ -216,7 +230,7 @@ def train_many(
               for start in range(0, len(members), at_once)]
     done: dict[Member, _Trained] = {}
     try:
-        with runtime.Progress("training", total=len(members) * epochs, unit="network epochs",
+        with runtime.Progress("training", total=len(chunks) * job.batches, unit="batches",
                               show=progress) as bar:
             for trained in _run(job, chunks, networks, n_jobs, bar):
                 done |= trained
@@ -225,13 +239,72 @@ def train_many(
             raise
         warnings.warn(f"interrupted: {len(done)} of {len(members)} networks are finished",
                       RuntimeWarning, stacklevel=2)
+    except Exception as error:
+        if done:
+            error.sweep = _collected(_in_order(done, members), networks[seeds[0]], list(parts))
+            error.add_note(f"{len(done)} of {len(members)} networks are finished: the exception "
+                           "has them as its attribute sweep (in a notebook: sys.last_value.sweep)")
+        raise
     diverged = [str(tuple(member)) for member, trained in done.items()
                 if trained.history.ended != "finished"]
     if diverged:
         warnings.warn(f"the loss or a weight became inf or nan, so try a lower learning rate, for "
                       f"(loss, lr, seed) = {', '.join(diverged)}", RuntimeWarning, stacklevel=2)
-    return _collected({member: done[member] for member in members if member in done},
-                      networks[seeds[0]], list(parts))
+    return _collected(_in_order(done, members), networks[seeds[0]], list(parts))
+
+
+def _in_order(done: dict[Member, _Trained], members: list[Member]) -> dict[Member, _Trained]:
+    return {member: done[member] for member in members if member in done}
+
+
+def _seeds(seeds: Iterable[int]) -> list[int]:
+    try:
+        return [operator.index(seed) for seed in seeds]
+    except TypeError:
+        raise ValueError(f"seeds is {seeds!r}; give several whole numbers, such as range(3) or "
+                         "[0, 1, 2]") from None
+
+
+def _rates(lr: float | Sequence[float]) -> list[float]:
+    """One learning rate or several, of Python, NumPy or torch, as Python's numbers."""
+    try:
+        return np.asarray(lr, dtype=float).reshape(-1).tolist()
+    except (TypeError, ValueError):
+        raise ValueError(f"lr is {lr!r}; give one number, or several") from None
+
+
+def _check_optimizer(make: Optimizer, network: nn.Module, lr: float) -> None:
+    """Refuse an optimiser that would not train stacked networks as it trains each alone.
+
+    Three steps with the same gradients, once for one network and once for it beside another, whose
+    gradients are longer. In float64, so that nothing but a real difference can show.
+    """
+    alone = [p.detach().double().cpu().clone() for p in network.parameters()]
+    stacked = torch.cat([p.reshape(-1) for p in alone]).repeat(2, 1)
+    start, rng = stacked[0].clone(), torch.Generator().manual_seed(0)
+    with torch.random.fork_rng(devices=[]):
+        try:
+            for parameters in (alone, [stacked]):
+                optimizer = make([{"params": parameters, "lr": lr}], lr=lr)
+                for step in range(3):
+                    rng.manual_seed(step)
+                    gradient = torch.randn(len(start), generator=rng, dtype=torch.float64)
+                    if parameters is alone:
+                        pieces = gradient.split([p.numel() for p in alone])
+                        for p, piece in zip(alone, pieces, strict=True):
+                            p.grad = piece.view_as(p)
+                    else:
+                        stacked.grad = torch.stack([gradient, 10 * gradient])
+                    optimizer.step()
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ValueError("the optimizer cannot train networks side by side; use SGD or Adam, "
+                             f"for instance, or train with fit. It says: {error}") from error
+    moved = torch.cat([p.reshape(-1) for p in alone]) - start
+    if not torch.allclose(stacked[0] - start, moved, rtol=1e-6, equal_nan=True,
+                          atol=1e-9 * float(moved.abs().max())):
+        raise ValueError("the optimizer looks across the weights of a network (as Adafactor does), "
+                         "and would see several networks at once; use one that treats each weight "
+                         "by itself, such as SGD or Adam, or train with fit")
 
 
 def _initialised(make_model: Callable[[], nn.Module], seeds: list[int]) -> dict[int, nn.Module]:
@@ -245,15 +318,20 @@ def _initialised(make_model: Callable[[], nn.Module], seeds: list[int]) -> dict[
 
 
 def _tensors(name: str, samples: Samples) -> tuple[Tensor, ...]:
+    if isinstance(samples, list):
+        samples = tuple(samples)
     if not isinstance(samples, tuple):
         samples = tuple(getattr(samples, field, None) for field in ("x", "y", "weight"))
     if not all(isinstance(t, Tensor) for t in samples):
         raise ValueError(f"{name} holds {', '.join(type(t).__name__ for t in samples)}; give a "
                          "tuple of tensors: inputs, targets and perhaps weights")
-    lengths = [len(t) for t in samples]
+    lengths = [len(t) if t.dim() else 0 for t in samples]
     if len(lengths) not in (2, 3) or len(set(lengths)) > 1 or not lengths[0]:
         raise ValueError(f"{name} holds tensors of {lengths} samples; give inputs, targets and "
                          "perhaps weights, the same number of each and at least one")
+    if len(samples) == 3 and not bool((samples[2] >= 0).all()):
+        raise ValueError(f"{name} holds a weight of {float(samples[2].min())}; weights must be "
+                         "numbers >= 0")
     return samples
 
 
@@ -288,7 +366,7 @@ def _run(job: _Job, chunks: list[list[Member]], networks: dict[int, nn.Module],
     work = joblib.delayed(job.train_chunk)
     for trained in joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
             work(chunk, [networks[m.seed] for m in chunk]) for chunk in chunks):
-        bar.update(len(trained) * job.epochs)
+        bar.update(job.batches)
         yield trained
 
 
@@ -335,6 +413,7 @@ class _Stack:
         self.buffers = {name: torch.stack([network.get_buffer(name) for network in networks]
                                           ).to(device)
                         for name, _ in self.network.named_buffers()}
+        self.places = _places(self.network)
 
     def named(self, weights: Tensor) -> dict[str, Tensor]:
         """The parameters of one network, from their vector ``(P,)``."""
@@ -344,7 +423,9 @@ class _Stack:
 
     def forward(self, weights: Tensor, buffers: dict[str, Tensor], x: Tensor) -> Tensor:
         """The logits of one network."""
-        return functional_call(self.network, self.named(weights) | buffers, (x,))
+        tensors = self.named(weights) | buffers
+        return functional_call(self.network, {place: tensors[name] for place, name
+                                              in self.places.items()}, (x,), tie_weights=False)
 
     def predict(self, x: Tensor) -> Tensor:
         """The logits of all networks for the same inputs, some rows at a time."""
@@ -391,6 +472,11 @@ class _Job:
     metrics: dict[str, Metric]
     keep_best: str | None
     device: torch.device
+
+    @property
+    def batches(self) -> int:
+        """How many batches a chunk is trained on."""
+        return self.epochs * math.ceil(self.samples / self.batch_size)
 
     def check(self, network: nn.Module) -> None:
         """Refuse what cannot be trained, before the training starts, and name it."""
@@ -473,7 +559,7 @@ class _Job:
         optimizer = self.optimizer([{"params": [leaf], "lr": rate} for leaf, rate
                                     in zip(leaves, rates, strict=True)], lr=rates[0])
         step = self._step(stack, members)
-        monitor = f"{self.keep_best}_loss" if self.keep_best else "epoch"
+        monitor, mode = (f"{self.keep_best}_loss", "min") if self.keep_best else ("epoch", "max")
         histories, best = [History(monitor) for _ in members], stack.copy()
 
         for epoch in range(1, self.epochs + 1):
@@ -489,6 +575,7 @@ class _Job:
                     leaf.grad = own
                 optimizer.step()
                 losses.append(loss_and_size)
+                tick(1)
             loss, size = (torch.stack(column, dim=1).cpu().double()
                           for column in zip(*losses, strict=True))
             results = self._evaluate(stack, members, self.keep_best) if self.keep_best else None
@@ -503,11 +590,10 @@ class _Job:
                     row[monitor] = results[i].loss
                 old = next((r for r in history.rows if r["epoch"] == history.best_epoch), None)
                 history.rows.append(row)
-                if old is None or _is_better(row, old, monitor):
+                if old is None or _is_better(row[monitor], old[monitor], mode):
                     history.best_epoch = epoch
                     better.append(i)
             best.replace(better, stack)
-            tick(len(members))
 
         stack.replace([i for i, history in enumerate(histories) if history.best_epoch], best)
         final = {part: self._evaluate(stack, members, part) for part in self.parts}
@@ -554,7 +640,22 @@ class _Job:
         yield "loss", result.loss
         finite = bool(result.logits.isfinite().all())
         for name, metric in self.metrics.items():
-            yield name, float(metric(result)) if finite else math.nan
+            yield name, _number(name, metric(result)) if finite else math.nan
+
+
+def _places(network: nn.Module) -> dict[str, str]:
+    """Every attribute that is a parameter or buffer, by a name of it, and the tensor's first name.
+
+    They differ where several modules share a tensor. A module that occurs twice is named once:
+    left to find such names by itself, ``functional_call`` exchanges its tensors twice and puts back
+    those of the first exchange, which then are no longer valid.
+    """
+    first = {id(tensor): name for name, tensor in itertools.chain(
+        network.named_parameters(), network.named_buffers())}
+    own = {"recurse": False, "remove_duplicate": False}
+    return {name: first[id(tensor)] for prefix, module in network.named_modules()
+            for name, tensor in itertools.chain(module.named_parameters(prefix, **own),
+                                                module.named_buffers(prefix, **own))}
 
 
 def _kept_bytes(network: nn.Module, x: Tensor) -> int:

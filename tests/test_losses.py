@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -557,3 +558,34 @@ X, T = torch.zeros(2, 3), torch.tensor([0, 1])
 def test_bad_arguments_are_named_with_their_value_and_the_remedy(call, kind, says):
     with pytest.raises(kind, match=says):
         call()
+
+
+@pytest.mark.parametrize("row", [[0.0, -math.inf], [-math.inf, 0.0], [2.0, -math.inf, -math.inf]])
+def test_a_logit_of_minus_infinity_is_a_class_that_cannot_be(row):
+    """As a mask over classes makes them: the value is torch's, and the gradient is no nan."""
+    for true in range(len(row)):
+        target = torch.tensor([true])
+        for loss_fn in (partial(focal_loss, gamma=0.0), partial(label_smoothing_cross_entropy,
+                                                                smoothing=0.0)):
+            logits = torch.tensor([row], requires_grad=True)
+            ours, torchs = loss_fn(logits, target), F.cross_entropy(logits.detach(), target)
+            torch.testing.assert_close(ours, torchs)
+            assert torch.autograd.grad(ours, logits)[0].isfinite().all()
+        for gamma in (0.5, 2.0):
+            logits = torch.tensor([row], requires_grad=True)
+            ours = focal_loss(logits, target, gamma=gamma)
+            assert ours == torchs  # 0 or inf
+            assert torch.autograd.grad(ours, logits)[0].isfinite().all()
+        logits = torch.tensor([row], requires_grad=True)
+        ours = soft_f1_loss(logits, target)
+        assert ours == float(row[true] == -math.inf)
+        assert torch.autograd.grad(ours, logits)[0].isfinite().all()
+
+
+@pytest.mark.parametrize("logits", [torch.zeros(5, 1), torch.zeros(5)])
+def test_soft_f1_of_one_logit_a_sample_asks_for_equal_shapes(logits):
+    target = torch.ones(5, 1) if logits.dim() == 1 else torch.ones(5)
+    with pytest.raises(ValueError, match=r"for one logit per sample give both the same shape"):
+        soft_f1_loss(logits, target)
+    with pytest.raises(ValueError, match=r"for one logit per sample give both the same shape"):
+        SoftF1Loss()(torch.zeros(5, 1), torch.ones(5).long())

@@ -426,3 +426,15 @@ def test_the_plane_of_three_templates_keeps_the_distances_of_their_tips():
     torch.testing.assert_close(torch.pdist(tips @ plane), torch.pdist(tips))
     with pytest.raises(ValueError, match="holds 2; a plane needs three"):
         template_plane(weight, [0, 1])
+
+
+@pytest.mark.parametrize("weight", [[1, 1, -3, 1], [1, 1, np.nan, 1], [1, 1, 1]])
+def test_a_weight_below_zero_is_refused_by_every_score(weight):
+    """Such a weight would give an F1 above 1."""
+    y, prob = np.array([1, 0, 0, 1]), np.array([0.9, 0.2, 0.8, 0.7])
+    for score in (best_f1_threshold, calibration_error, reliability, posterior_error):
+        with pytest.raises(ValueError, match="sample_weight must hold 4 numbers >= 0"):
+            score(y, prob, sample_weight=weight)
+    for score in (expected_cost, best_cost_threshold):
+        with pytest.raises(ValueError, match="sample_weight"):
+            score(y, prob.round(), np.ones(4), fee=1.0, sample_weight=weight)

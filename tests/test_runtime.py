@@ -20,6 +20,13 @@ def test_one_seed_seeds_all_three_generators():
     assert draws[0] == draws[1]
 
 
+def test_a_number_of_numpy_is_a_seed_like_any_other():
+    for seed in (np.int64(7), np.uint8(7), torch.tensor(7)):
+        generator = runtime.seed_everything(seed)
+        assert generator.initial_seed() == torch.initial_seed() == 7
+    assert runtime.set_threads(np.int64(torch.get_num_threads())) >= 1
+
+
 def test_a_device_that_is_not_there_is_refused_by_name():
     assert runtime.device("cpu") == torch.device("cpu")
     with pytest.raises(ValueError, match="'gpu', which PyTorch does not know; this machine has"):
@@ -27,13 +34,21 @@ def test_a_device_that_is_not_there_is_refused_by_name():
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="device is 'cuda', but this machine has only"):
             runtime.device("cuda")
+    for nothing in ("cpu:3", 2.5):
+        with pytest.raises(ValueError, match=f"device is {nothing!r}, "):
+            runtime.device(nothing)
 
 
 def test_bad_numbers_are_named():
     with pytest.raises(ValueError, match="seed is -1"):
         runtime.seed_everything(-1)
+    for seed in (1.0, None, "1"):
+        with pytest.raises(ValueError, match=f"seed is {seed!r}; it must be a whole number"):
+            runtime.seed_everything(seed)
     with pytest.raises(ValueError, match="n is 0"):
         runtime.set_threads(0)
+    with pytest.raises(ValueError, match=r"n is 1\.5"):
+        runtime.set_threads(1.5)
 
 
 def test_threads_are_set_and_the_old_number_is_told():

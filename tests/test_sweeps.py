@@ -130,6 +130,63 @@ def test_so_with_buffers_of_their_own(table):
             torch.testing.assert_close(sweep.model("BCE", seed)(x[:50]), logits)
 
 
+def shared_prelu():
+    prelu = nn.PReLU()
+    return nn.Sequential(nn.Linear(4, 6), prelu, nn.Linear(6, 6), prelu, nn.Linear(6, 1),
+                         nn.Flatten(0))
+
+
+def shared_layer():
+    layer = nn.Linear(4, 4)
+    return nn.Sequential(layer, nn.Tanh(), layer, nn.Tanh(), nn.Linear(4, 1), nn.Flatten(0))
+
+
+def shared_weight():
+    first, second = nn.Linear(4, 4), nn.Linear(4, 4)
+    second.weight = first.weight
+    return nn.Sequential(first, nn.Tanh(), second, nn.Tanh(), nn.Linear(4, 1), nn.Flatten(0))
+
+
+def shared_buffer():
+    features = RandomFeatures()
+    features.register_buffer("again", features.directions)
+    return features
+
+
+@pytest.mark.parametrize("make", [shared_prelu, shared_layer, shared_weight, shared_buffer])
+def test_so_with_a_layer_or_a_tensor_that_occurs_twice(table, make):
+    x, y, _ = table
+    part = (x[:50], y[:50])
+    sweep = many(make, {"BCE": bce}, (x, y), parts={"test": part}, keep_best="test")
+    for number, seed in enumerate(sweep.members["seed"]):
+        alone, _ = train_alone(make, bce, (x, y), seed, val=part)
+        with torch.no_grad():
+            for logits in (sweep.logits["test"][number], sweep.model("BCE", seed)(x[:50])):
+                torch.testing.assert_close(logits, alone(x[:50]), rtol=1e-4, atol=1e-5)
+
+
+def test_numbers_and_samples_may_come_from_numpy_and_in_lists(table):
+    x, y, _ = table
+    one = many(network, {"BCE": bce}, [x, y], parts={"test": [x, y]}, seeds=np.arange(2),
+               lr=np.array([1e-2, 1e-3]), epochs=np.int64(1))
+    other = many(network, {"BCE": bce}, (x, y), parts={"test": (x, y)}, seeds=[0, 1],
+                 lr=[1e-2, 1e-3], epochs=1)
+    assert one.members.equals(other.members)
+    assert torch.equal(one.logits["test"], other.logits["test"])
+    rate = many(network, {"BCE": bce}, (x, y), lr=np.float32(0.5), epochs=1).members["lr"]
+    assert rate.tolist() == [0.5] * 3
+
+
+def test_the_bar_advances_with_every_batch(table, monkeypatch):
+    x, y, _ = table
+    bars, update = set(), runtime.Progress.update
+    monkeypatch.setattr(runtime.Progress, "update",
+                        lambda bar, n=1, note=None: bars.add(bar) or update(bar, n, note))
+    many(network, ONE_LOGIT, (x, y), members_at_once=5)
+    (bar,) = bars
+    assert bar.n == bar.total == 3 * 3 * 11  # three chunks of three epochs of 11 batches
+
+
 def test_so_with_training_samples_of_its_own_for_each_seed(table):
     x, y, _ = table
     own = {seed: (x[seed:300 + seed] + seed, y[seed:300 + seed]) for seed in [0, 7, 3]}
@@ -272,7 +329,7 @@ def test_an_interrupt_returns_the_chunks_that_are_finished(table, monkeypatch):
 
     def press_stop(bar, n=1, note=None):
         calls.append(n)
-        if len(calls) == 4:  # in the second chunk of three epochs
+        if len(calls) == 34:  # in the second chunk of three epochs of 11 batches
             raise KeyboardInterrupt
         update(bar, n, note)
 
@@ -282,9 +339,23 @@ def test_an_interrupt_returns_the_chunks_that_are_finished(table, monkeypatch):
                      parts={"test": (x, y)}, members_at_once=2)
     assert sweep.members["seed"].tolist() == [7, 7]
     assert len(sweep.logits["test"]) == 2
-    calls[:] = [0, 0, 0]
+    calls[:] = 33 * [0]
     with pytest.raises(KeyboardInterrupt):  # nothing to return
         many(network, {"BCE": bce}, (x, y))
+
+
+def test_an_exception_carries_the_networks_that_are_finished(table):
+    x, y, _ = table
+    values = iter([10, 5, 0])
+    with pytest.raises(ZeroDivisionError) as caught:
+        many(network, {"BCE": bce}, (x, y), parts={"test": (x, y)}, members_at_once=1,
+             metrics={"f1": lambda seen: 1 / next(values)}, epochs=1)
+    sweep = caught.value.sweep
+    assert sweep.members["seed"].tolist() == [7, 0]
+    assert sweep.frame.query("metric == 'f1'")["value"].tolist() == [0.1, 0.2]
+    with pytest.raises(ValueError, match=r"metrics\['f1'\] gives a list"):
+        many(network, {"BCE": bce}, (x, y), parts={"test": (x, y)}, metrics={"f1": lambda s: [1]},
+             epochs=1)
 
 
 def test_the_global_random_state_is_left_alone(table):
@@ -335,6 +406,16 @@ class Annealed:
         return bce(logits, target) * min(1, self.calls / 6)
 
 
+class ScaledByTheNorm(torch.optim.SGD):
+    """Divides the gradient of each parameter by its length."""
+
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.grad = p.grad / p.grad.norm()
+        super().step()
+
+
 class UnregisteredFeatures(RandomFeatures):
     def __init__(self):
         super().__init__()
@@ -356,7 +437,22 @@ def widths(width=itertools.count(3)):  # noqa: B008
     ({"make_model": lambda: nn.Sequential(network(), nn.Dropout()).eval()}, "dropout"),
     ({"train": (torch.zeros(3, 4).double(), torch.zeros(3))}, "inputs of train, .*float64"),
     ({"train": (np.zeros((3, 4)), np.zeros(3))}, "train holds ndarray, ndarray; give a tuple"),
-    ({"parts": {"a": [torch.zeros(3, 4)]}}, "a holds NoneType.*; give a tuple of tensors"),
+    ({"parts": {"a": [torch.zeros(3, 4)]}}, r"a holds tensors of \[3\] samples; give inputs, t"),
+    ({"parts": {"a": {"x": torch.zeros(3, 4)}}}, "a holds NoneType.*; give a tuple of tensors"),
+    ({"parts": (torch.zeros(3, 4), torch.zeros(3))}, "parts is a tuple; give a dict, from names"),
+    ({"losses": bce}, "losses is a .*function.*; give a dict, from names to functions"),
+    ({"metrics": [float]}, "metrics is a list; give a dict"),
+    ({"make_model": network()}, "make_model is a Sequential; give a function"),
+    ({"optimizer": torch.optim.SGD(network().parameters(), lr=0.1)}, "optimizer is a SGD; give"),
+    ({"optimizer": torch.optim.Adafactor}, "looks across the weights"),
+    ({"optimizer": torch.optim.LBFGS}, "cannot train networks side by side.*closure"),
+    ({"optimizer": ScaledByTheNorm}, "looks across the weights"),
+    ({"seeds": 3}, r"seeds is 3; give several whole numbers, such as range\(3\)"),
+    ({"seeds": [0.5]}, r"seeds is \[0\.5\]"),
+    ({"lr": "fast"}, "lr is 'fast'"),
+    ({"epochs": 2.5}, r"epochs is 2\.5; it must be a whole number"),
+    ({"train": (torch.zeros(3, 4), torch.zeros(3), -torch.ones(3))}, r"a weight of -1\.0"),
+    ({"train": (torch.zeros(3, 4), torch.zeros(3).long())}, r"targets are torch\.int64.*float32"),
     ({"metrics": {"loss": float}}, "none of them may be named loss"),
     ({"metrics": {"AP": float}, "parts": None}, "need parts"),
     ({"parts": {"train": (torch.zeros(3, 4), torch.zeros(3))}, "keep_best": "train"}, "another"),
