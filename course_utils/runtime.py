@@ -7,6 +7,7 @@ What does not: anything about data, models or losses.
 from __future__ import annotations
 
 import importlib.metadata
+import operator
 import os
 import platform
 import random
@@ -58,11 +59,16 @@ def seed_everything(seed: int) -> torch.Generator:
         seed: an integer from 0 to 2**32 - 1 (NumPy's range).
 
     Raises:
+        TypeError: ``seed`` is no integer, of Python, NumPy or PyTorch.
         ValueError: ``seed`` is outside that range.
 
     >>> torch.rand(1, generator=seed_everything(0)).item() == torch.rand(1).item()
     True
     """
+    try:
+        seed = operator.index(seed)
+    except TypeError:
+        raise TypeError(f"seed is {seed!r}; it must be an integer") from None
     if not 0 <= seed < 2**32:
         raise ValueError(f"seed is {seed}; it must be an integer from 0 to 2**32 - 1")
     random.seed(seed)

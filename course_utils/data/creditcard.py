@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ..arrays import as_array
 from . import sources
 from .ants_bees import holds_photos
 from .sources import ROOT, DataError, DataSource, Kind, reason
@@ -98,7 +99,7 @@ class Part:
         >>> len(creditcard_twin(n=1000, n_fraud=10).split().test.repeated())
         200
         """
-        chance = torch.rand(len(self), generator=torch.Generator().manual_seed(seed))
+        chance = torch.rand(len(self), generator=torch.Generator().manual_seed(int(seed)))
         times = (self.weight.double() + chance).floor().long()
         rows = torch.repeat_interleave(torch.arange(len(self)), times)
         return Part(self.x[rows], self.y[rows], torch.ones(len(rows)), self.amount[rows],
@@ -234,7 +235,7 @@ class CreditCard:
         if self.source.real:
             raise DataError("the posterior is known for the synthetic twin only, and these rows "
                             'are real; use load_creditcard("embedded")')
-        rows = np.arange(len(self.frame)) if rows is None else np.asarray(rows)
+        rows = np.arange(len(self.frame)) if rows is None else as_array(rows)
         if not np.issubdtype(rows.dtype, np.integer) or rows.ndim != 1:
             raise TypeError(f"rows is an array of {rows.dtype} with shape {rows.shape}; give row "
                             "numbers of data.frame, such as parts.test.raw_index")
