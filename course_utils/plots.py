@@ -169,6 +169,7 @@ def explore(draw: Callable[..., Axes], sentence: str, *, stills: Sequence[float]
 def _png(figure: Figure) -> bytes:
     raw, picture = io.BytesIO(), io.BytesIO()
     with plt.style.context(STYLE):
+        _fit_matrices(figure)
         figure.savefig(raw, format="png", metadata={"Software": None},
                        pil_kwargs={"compress_level": 1})  # fast, since it is read again below
     plt.close(figure)
@@ -316,17 +317,22 @@ def plot_confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, *,
     ax.tick_params(rotation=0)
     ax.spines[:].set_visible(True)
     ax.collections[-1].set_label(_MATRIX)
-    matrices = [other for other in figure.axes
-                if any(mesh.get_label() == _MATRIX for mesh in other.collections)]
-    for other in matrices:  # each new matrix in a figure makes the ones before it smaller
-        _fit_names(other)
     _write_in_cells(ax, written)
-    for other in matrices:
-        _fit_numbers(other)
+    _fit_matrices(figure)
     return ax
 
 
 _MATRIX = "_confusion matrix"  # marks the artists; legends ignore a label with this beginning
+
+
+def _fit_matrices(figure: Figure) -> None:
+    """Fit names and numbers again: a further matrix or a long label makes the cells smaller."""
+    matrices = [ax for ax in figure.axes
+                if any(mesh.get_label() == _MATRIX for mesh in ax.collections)]
+    for ax in matrices:
+        _fit_names(ax)
+    for ax in matrices:
+        _fit_numbers(ax)
 
 
 def _write_in_cells(ax: Axes, written: np.ndarray) -> None:
@@ -367,6 +373,8 @@ def _fit_numbers(ax: Axes) -> bool:
 def _fit_names(ax: Axes) -> None:
     """Keep the names of classes apart: upright where they are long, then smaller, then fewer."""
     for i, (axis, side) in enumerate([(ax.yaxis, "height"), (ax.xaxis, "width")]):
+        if not axis.get_ticklabels():  # another of several Axes shows them
+            continue
         if side == "width" and _largest(axis, side) > 0.95 * _cell(ax)[0]:
             axis.set_tick_params(rotation=90)
         cell = _cell(ax)[1 - i]

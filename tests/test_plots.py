@@ -272,6 +272,28 @@ def test_reliability_of_classes_counts_right_answers():
     np.testing.assert_allclose(several.get_lines()[0].get_ydata(), [0, 1])
 
 
+def test_numbers_still_fit_on_the_page_after_a_long_label_and_with_shared_names(monkeypatch):
+    figures = []
+    really_save = plt.Figure.savefig
+
+    def save(figure, *arguments, **options):
+        figures.append(figure)
+        really_save(figure, *arguments, **options)
+
+    monkeypatch.setattr(plt.Figure, "savefig", save)
+
+    def draw(threshold, ax):
+        y = np.repeat([0, 1], [56_861, 490])
+        plots.plot_confusion_matrix(y, 0 * y, class_names=["normal", "fraud"], ax=ax)
+        ax.set_xlabel("predicted class\nprecision\nrecall\ncost\nand more\nand more\nand more")
+
+    plots.explore(draw, "Three matrices.", threshold=(0.5, 0, 1, 0.1))
+    assert [len(figure.axes) for figure in figures] == [1, 3]
+    for ax in figures[1].axes:
+        assert_everything_fits(ax, 2)
+        assert len(ax.texts) == 4
+
+
 def draw_line(slope, ax):
     ax.plot([0, 1], [0, slope])
 
