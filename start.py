@@ -1,6 +1,7 @@
 """The front door of the course: one command, the same on Linux, macOS and Windows.
 
-    python start.py                     set up, then open JupyterLab on the first notebook
+    python start.py [--FLAG ...]        set up, then open JupyterLab on the first notebook;
+                                        flags, such as --no-browser, go to JupyterLab
     python start.py run [NAME ...]      execute the notebooks on copies under build/run/
     python start.py regenerate [NAME ...]
                                         rewrite notebooks/*.ipynb from notebooks/source/
@@ -16,7 +17,7 @@ The first call makes .venv and installs the requirements; later calls reuse both
 `cell 12` in a message is the cell that Jupyter numbers [12].
 
 COURSE_DATA     a file or folder with real data, or `embedded` for the stand-ins
-COURSE_OFFLINE  1: the notebooks touch no network (the first installation does)
+COURSE_OFFLINE  1, true or yes: the notebooks touch no network (the first installation does)
 """
 
 # Belongs here: the set-up, and the commands as thin calls of standard tools.
@@ -31,6 +32,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections import Counter
@@ -84,7 +86,8 @@ def set_up() -> None:
     if not PYTHON.exists() or subprocess.run(check, capture_output=True).returncode:
         make_venv()
     STAMP.unlink(missing_ok=True)
-    print("Installing the requirements into .venv: some minutes; on Linux 6 GB.", flush=True)
+    print("Installing the requirements into .venv, which takes some minutes and on Linux 6 GB.",
+          flush=True)
     quiet = [] if sys.stdout.isatty() else ["--quiet"]
     pip = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", *quiet]
     ranges = ["-r", ROOT / "requirements.txt"]
@@ -93,7 +96,7 @@ def set_up() -> None:
         if subprocess.run([*pip, *ranges]).returncode:
             sys.exit(
                 "pip could not install the requirements (its reason stands above): check the "
-                "network and the disk space, then call start.py again; it resumes."
+                "network and the disk space, then call start.py again to resume."
             )
     # A relative .pth file, not `pip install -e`: it needs no build, survives a move of
     # the folder, and holds no path that could be misread in another encoding.
@@ -281,17 +284,55 @@ def execute_all(
     """
     rows, failures = [("notebook", "cells", "seconds", "data")], []
     for path in paths:
-        notebook, started = read(path), time.perf_counter()
-        failure = execute(notebook, path.stem)
-        failure = finish(notebook, path.stem, failure)
-        seconds = f"{time.perf_counter() - started:.1f}"
-        cells = str(len(code_cells(notebook)))
+        started = time.perf_counter()
+        try:
+            notebook = readable(path, read)
+            total = len(code_cells(notebook))
+        except Exception as error:  # as many kinds as there are ways to damage a file
+            report(f"{path.stem}: FAILED", last=True)
+            rows.append((path.stem, "-", "-", "FAILED"))
+            failures.append(f"{path.stem}: cannot be read ({first_line(error)}); restore the file, "
+                            "for example with git")
+            continue
+        try:
+            failure = finish(notebook, path.stem, execute(notebook, path.stem))
+        except Exception as error:  # an output that cannot be written, a cell of no known kind
+            failure = f"{path.stem}: {type(error).__name__}: {first_line(error)}"
+        seconds, cells = f"{time.perf_counter() - started:.1f}", str(total)
         outcome = "FAILED" if failure else "ok"
         report(f"{path.stem}: {cells} cells, {seconds} s, {outcome}", last=True)
         rows.append((path.stem, cells, seconds, data_source(notebook)))
         failures += [failure] if failure else []
     print("\n" + "\n".join([table(rows), *failures]))
     return 1 if failures else 0
+
+
+def readable(path: Path, read: Callable[[Path], "NotebookNode"]) -> "NotebookNode":
+    """Read a notebook; an empty file and one with merge conflicts get a message of their own."""
+    text = path.read_text(encoding="utf-8")
+    if not text.strip():
+        raise ValueError("it is empty")
+    marker = re.search("^(<{7}|={7}|>{7})( .*)?$", text, flags=re.MULTILINE)
+    if marker and re.search("^<{7}", text, flags=re.MULTILINE):
+        line = text[:marker.start()].count("\n") + 1
+        raise ValueError(f"line {line} is a mark of a merge conflict, {marker[0]}")
+    return read(path)
+
+
+def first_line(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error)
+    line = (text.strip().splitlines() or [type(error).__name__])[0]
+    return line if len(line) <= 120 else line[:117] + "..."
+
+
+def need_writable(folder: Path) -> None:
+    """End with one sentence, before any work is done, if a folder cannot take its results."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        sys.exit(f"{folder} cannot be written ({first_line(error)}): make it a folder that you may "
+                 "write to, then call start.py again.")
 
 
 def table(rows: list[tuple[str, str, str, str]]) -> str:
@@ -306,16 +347,29 @@ def table(rows: list[tuple[str, str, str, str]]) -> str:
 # Commands ---------------------------------------------------------------------
 
 
-def lab() -> int:
+def lab(*flags: str) -> int:
     # Not as a file to open: then the address that JupyterLab prints would not lead to it.
     first = "/lab/tree/notebooks/00_start_here.ipynb"
-    return call([sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}",
-                 f"--LabApp.default_url={first}"])
+    options = [f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url={first}"]
+    if getattr(os, "geteuid", lambda: 1)() == 0:
+        options += as_root(flags)
+    return call([sys.executable, "-m", "jupyterlab", *options, *flags])
+
+
+def as_root(flags: Sequence[str]) -> list[str]:
+    """What JupyterLab needs where a container knows no user but root: permission, no other host.
+
+    A token is asked for, as always, unless a flag says otherwise.
+    """
+    here = not any(re.match(r"--(ServerApp\.)?ip\b", flag) for flag in flags)
+    return ["--allow-root", *(["--ServerApp.ip=127.0.0.1"] if here else [])]
 
 
 def run(*names: str) -> int:
     paths = chosen(names, list(NOTEBOOKS.glob("*.ipynb")))
     import nbformat  # takes a second
+
+    need_writable(BUILD / "run")
 
     def finish(notebook, name, failure):
         write(notebook, BUILD / "run" / f"{name}.ipynb")
@@ -338,6 +392,7 @@ def regenerate(*names: str) -> int:
 
     os.environ.update(EMBEDDED)
     paths = chosen(names, list((NOTEBOOKS / "source").glob("*.py")))
+    need_writable(NOTEBOOKS)
     os.environ["COURSE_RESULTS"] = str(NOTEBOOKS.parent / "data")  # where a notebook leaves a table
     try:
         return execute_all(paths, lambda path: jupytext.read(path, fmt="py:percent"), finish)
@@ -442,10 +497,11 @@ def main(arguments: list[str]) -> int:
     if {"-h", "--help", "help"} & set(arguments):
         print(__doc__.strip())
         return 0
-    if arguments and arguments[0] not in COMMANDS:
+    for_lab = not arguments or arguments[0].startswith("-")
+    if not for_lab and arguments[0] not in COMMANDS:
         known = ", ".join(COMMANDS)
         sys.exit(f"There is no command {arguments[0]!r}: use {known}, or none for JupyterLab.")
-    command, *names = arguments or [""]
+    command, *names = ["", *arguments] if for_lab else arguments
     if command in WITHOUT_NAMES and names:
         does = WITHOUT_NAMES[command]
         sys.exit(f"`{command}` {does} and takes no names; it got {' '.join(names)}.")

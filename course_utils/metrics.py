@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import precision_recall_curve
 from torch import Tensor
 
+from .arrays import as_array, as_tensor
+
 __all__ = [
     "as_binary",
     "belief",
@@ -61,7 +63,7 @@ def belief(loss_fn: Callable[[Tensor, Tensor], Tensor], eta: ArrayLike) -> Tenso
     >>> belief(lambda x, y: bce(x, y, reduction="none"), 0.1)
     tensor(0.1000, dtype=torch.float64)
     """
-    eta = torch.as_tensor(eta, dtype=torch.float64)
+    eta = as_tensor(eta, np.float64)
     inside = (eta >= 0) & (eta <= 1)
     if not inside.all():
         raise ValueError(f"eta holds {eta[~inside][0]:g}; it must hold probabilities, from 0 to 1")
@@ -131,12 +133,12 @@ def best_f1_threshold(y_true: ArrayLike, prob: ArrayLike, *,
     >>> best_f1_threshold([0, 0, 1, 1], [0.1, 0.4, 0.3, 0.9])
     (0.3, 0.8)
     """
-    y_true = np.asarray(y_true)
-    weight = _weight(sample_weight, np.asarray(prob))
+    y_true = as_array(y_true)
+    weight = _weight(sample_weight, as_array(prob))
     if not ((y_true == 1) & (weight > 0)).any():
         raise ValueError("y_true holds no positive with a weight, so F1 is 0 at every threshold; "
                          "use rows with at least one positive")
-    precision, recall, threshold = _pr_curve(y_true, np.asarray(prob), sample_weight)
+    precision, recall, threshold = _pr_curve(y_true, as_array(prob), sample_weight)
     total = precision + recall
     f1 = 2 * precision * recall / np.where(total > 0, total, 1)
     best = int(np.argmax(f1[:-1]))  # the last point belongs to no threshold
@@ -177,7 +179,7 @@ def expected_cost(y_true: ArrayLike, decision: ArrayLike, amount: ArrayLike, *, 
     >>> expected_cost([1, 1, 0, 0], [1, 0, 1, 0], [80.0, 30.0, 5.0, 5.0], fee=2.0)
     8.5
     """
-    alarm = np.asarray(decision).astype(float)
+    alarm = as_array(decision).astype(float)
     if not np.isin(alarm, (0, 1)).all():
         raise ValueError("decision must hold 0 and 1; compare the probability with a threshold")
     missed, weight = _missed_and_weight(y_true, alarm, amount, fee, sample_weight)
@@ -207,7 +209,7 @@ def best_cost_threshold(y_true: ArrayLike, prob: ArrayLike, amount: ArrayLike, *
     >>> best_cost_threshold([0, 1, 0, 1], [0.1, 0.2, 0.3, 0.9], [9.0, 4.0, 9.0, 50.0], fee=3.0)
     (0.9, 1.75)
     """
-    prob = np.asarray(prob)
+    prob = as_array(prob)
     missed, weight = _missed_and_weight(y_true, prob, amount, fee, sample_weight)
     if not np.isfinite(prob).all():
         raise ValueError("prob holds nan or inf; remove those rows, or find out why the model "
@@ -226,9 +228,9 @@ def best_cost_threshold(y_true: ArrayLike, prob: ArrayLike, amount: ArrayLike, *
 def _missed_and_weight(y_true: ArrayLike, other: np.ndarray, amount: ArrayLike, fee: float,
                        sample_weight: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
     """The cost of each sample without an alarm, and its weight, both float64 ``(N,)``."""
-    y_true, amount = np.asarray(y_true), np.asarray(amount, dtype=np.float64)
+    y_true, amount = as_array(y_true), as_array(amount, dtype=np.float64)
     weight = (np.ones(y_true.shape) if sample_weight is None
-              else np.asarray(sample_weight, dtype=np.float64))
+              else as_array(sample_weight, dtype=np.float64))
     shapes = [y_true.shape, other.shape, amount.shape, weight.shape]
     if len(set(shapes)) > 1 or y_true.ndim != 1 or not y_true.size:
         raise ValueError(f"y_true, decision or prob, amount and sample_weight have shapes "
@@ -269,7 +271,7 @@ def correct_prior(prob: ArrayLike, *, weight: float = 1.0, kept: float = 1.0) ->
     >>> correct_prior([0.5, 0.9], weight=9.0)
     array([0.1, 0.5])
     """
-    prob = np.asarray(prob, dtype=np.float64)
+    prob = as_array(prob, dtype=np.float64)
     if not ((prob >= 0) & (prob <= 1)).all():
         raise ValueError("prob must hold probabilities, from 0 to 1")
     if not 0 < weight < np.inf:
@@ -303,7 +305,7 @@ def posterior_error(prob: ArrayLike, posterior: ArrayLike, *,
     >>> round(posterior_error([0.1, 0.4], [0.1, 0.0]), 3)
     0.283
     """
-    prob, posterior = (np.asarray(p, dtype=np.float64) for p in (prob, posterior))
+    prob, posterior = (as_array(p, dtype=np.float64) for p in (prob, posterior))
     if prob.shape != posterior.shape or not prob.size:
         raise ValueError(f"prob has shape {prob.shape} and posterior {posterior.shape}; "
                          "they must be equal, with at least one sample")
@@ -315,7 +317,7 @@ def posterior_error(prob: ArrayLike, posterior: ArrayLike, *,
 
 
 def _weight(sample_weight: ArrayLike | None, prob: np.ndarray) -> np.ndarray:
-    weight = np.ones_like(prob) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    weight = np.ones_like(prob) if sample_weight is None else as_array(sample_weight, dtype=float)
     if weight.shape != prob.shape or not (weight >= 0).all() or not weight.sum() > 0:
         raise ValueError(f"sample_weight must hold {len(prob)} numbers >= 0, not all of them 0")
     return weight
@@ -341,7 +343,7 @@ def seed_band(values: ArrayLike, *, confidence: float = 0.95) -> tuple[np.ndarra
     >>> print(f"{mean:.2f} ± {half:.2f}")
     0.72 ± 0.05
     """
-    values = np.asarray(values, dtype=np.float64)
+    values = as_array(values, dtype=np.float64)
     if values.ndim == 0 or len(values) < 2:
         raise ValueError(f"values has shape {values.shape}; a band needs at least two seeds")
     if not 0 < confidence < 1:
@@ -352,8 +354,9 @@ def seed_band(values: ArrayLike, *, confidence: float = 0.95) -> tuple[np.ndarra
     return values.mean(axis=0), t.ppf((1 + confidence) / 2, df=len(values) - 1) * error
 
 
-def paired_gain(score: Callable[[Tensor, Tensor], Tensor | float], y_true: Tensor, first: Tensor,
-                second: Tensor, *, repeats: int = 300, seed: int = 0) -> tuple[np.ndarray, float]:
+def paired_gain(score: Callable[[Tensor, Tensor], Tensor | float], y_true: ArrayLike | Tensor,
+                first: ArrayLike | Tensor, second: ArrayLike | Tensor, *, repeats: int = 300,
+                seed: int = 0) -> tuple[np.ndarray, float]:
     """How much the second of two models gains in each pair, and the error of the mean gain.
 
     The models of a pair share their seed, and all are judged on the same rows, so what is hard for
@@ -362,7 +365,7 @@ def paired_gain(score: Callable[[Tensor, Tensor], Tensor | float], y_true: Tenso
     That of the seeds is the spread of the gains. Their squares add up.
 
     Args:
-        score: of answers ``(N,)`` and targets ``(N,)``; more is better.
+        score: of answers ``(N,)`` and targets ``(N,)``, both tensors on the CPU; more is better.
         y_true: ``(N,)``.
         first, second: answers ``(pairs, N)``, of two pairs at least.
         repeats: how often the rows are resampled, at least 2.
@@ -382,6 +385,7 @@ def paired_gain(score: Callable[[Tensor, Tensor], Tensor | float], y_true: Tenso
     >>> gains
     array([0.5, 0.5])
     """
+    y_true, first, second = (as_tensor(values) for values in (y_true, first, second))
     if first.shape != second.shape or first.shape[1:] != y_true.shape or y_true.dim() != 1:
         raise ValueError(f"first and second have shapes {tuple(first.shape)} and "
                          f"{tuple(second.shape)} beside targets of shape {tuple(y_true.shape)}; "
@@ -393,7 +397,7 @@ def paired_gain(score: Callable[[Tensor, Tensor], Tensor | float], y_true: Tenso
         return np.array([float(score(b[rows], y_true[rows])) - float(score(a[rows], y_true[rows]))
                          for a, b in zip(first, second, strict=True)])
 
-    generator, size = torch.Generator().manual_seed(seed), len(y_true)
+    generator, size = torch.Generator().manual_seed(int(seed)), len(y_true)
     gains = gains_on(torch.arange(size))
     means = [gains_on(torch.randint(size, (size,), generator=generator)).mean()
              for _ in range(repeats)]
@@ -468,7 +472,7 @@ def calibration_floor(prob: ArrayLike, *, bins: int = 15, rounds: int = 20, seed
     """
     if rounds < 1:
         raise ValueError(f"rounds is {rounds}; it must be at least 1")
-    prob = np.asarray(prob, dtype=float)
+    prob = as_array(prob, dtype=float)
     confidence = prob.max(axis=1) if prob.ndim == 2 else prob
     coins = np.random.default_rng(seed).random((rounds, *confidence.shape))
     return float(np.mean([calibration_error(toss < confidence, confidence, bins=bins)
@@ -498,11 +502,11 @@ def cluster_looseness(points: ArrayLike, labels: ArrayLike, *,
     >>> round(cluster_looseness([[0.0], [2.0], [9.0], [11.0]], [0, 0, 1, 1]), 4)
     0.0494
     """
-    points, labels = np.asarray(points, dtype=float), np.asarray(labels)
+    points, labels = as_array(points, dtype=float), as_array(labels)
     if points.ndim != 2 or labels.shape != points.shape[:1]:
         raise ValueError(f"points has shape {points.shape} and labels {labels.shape}; they must be "
                          "(N, D) and (N,)")
-    classes = np.unique(labels) if classes is None else classes
+    classes = np.unique(labels) if classes is None else as_array(classes)
     if missing := [c for c in classes if c not in labels]:
         raise ValueError(f"classes holds {missing[0]}, and no label is {missing[0]}")
     clouds = [points[labels == c] for c in classes]
@@ -514,7 +518,7 @@ def cluster_looseness(points: ArrayLike, labels: ArrayLike, *,
     return float(np.mean([cloud.var(axis=0).sum() for cloud in clouds]) / between)
 
 
-def template_plane(weight: Tensor, classes: Sequence[int]) -> Tensor:
+def template_plane(weight: ArrayLike | Tensor, classes: Sequence[int]) -> Tensor:
     """Two perpendicular directions of length 1 that span the plane of three templates' tips.
 
     The template of a class is its row of the last layer's weights. The tips of three templates lie
@@ -538,7 +542,8 @@ def template_plane(weight: Tensor, classes: Sequence[int]) -> Tensor:
     """
     if len(classes) != 3:
         raise ValueError(f"classes holds {len(classes)}; a plane needs three")
-    first, *others = weight.detach()[list(classes)]
+    weight = weight.detach() if isinstance(weight, Tensor) else as_tensor(weight)
+    first, *others = weight[as_array(classes).tolist()]
     return torch.linalg.qr(torch.stack([other - first for other in others], dim=1)).Q
 
 
@@ -554,7 +559,7 @@ def reliability(y_true: ArrayLike, prob: ArrayLike, *, bins: int = 15, strategy:
     >>> reliability([0, 1, 1, 1], [0.2, 0.2, 0.9, 0.9], bins=2)
     (array([0.5, 0.5]), array([0.2, 0.9]), array([0.5, 1. ]))
     """
-    outcome, prob = _outcome_and_probability(np.asarray(y_true), np.asarray(prob, dtype=float))
+    outcome, prob = _outcome_and_probability(as_array(y_true), as_array(prob, dtype=float))
     weight = _weight(sample_weight, prob)
     if bins < 1:
         raise ValueError(f"bins is {bins}; it must be at least 1")

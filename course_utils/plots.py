@@ -23,12 +23,14 @@ import numpy as np
 import seaborn as sns
 import torch
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from PIL import Image
 from sklearn.metrics import confusion_matrix
 from torch import Tensor
 
+from .arrays import as_array, as_runs
 from .losses import sigmoid_focal_loss
 from .metrics import _pr_curve, belief, calibration_error, reliability
 
@@ -60,6 +62,8 @@ _OTHERS = (dict(color="#882255", marker="o", linestyle="-"),
            dict(color="#44AA99", marker="s", linestyle="--"),
            dict(color="#332288", marker="^", linestyle="-."),
            dict(color="#999933", marker="D", linestyle=":"))
+
+_LARGEST_TEXT, _SMALLEST_TEXT = 15, 7  # points, in the cells of a confusion matrix
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -124,7 +128,8 @@ def explore(draw: Callable[..., Axes], sentence: str, *, stills: Sequence[float]
     if not sliders:
         raise ValueError("explore needs at least one slider, such as gamma=(2.0, 0.0, 5.0, 0.5)")
     first, (_, lowest, highest, _) = next(iter(sliders.items()))
-    stills = (lowest, (lowest + highest) / 2, highest) if stills is None else stills
+    stills = ((lowest, (lowest + highest) / 2, highest) if stills is None
+              else tuple(as_array(stills).tolist()))
     if not len(stills) or not all(lowest <= value <= highest for value in stills):
         raise ValueError(f"stills is {stills}; give values of {first}, from {lowest} to {highest}")
 
@@ -164,6 +169,7 @@ def explore(draw: Callable[..., Axes], sentence: str, *, stills: Sequence[float]
 def _png(figure: Figure) -> bytes:
     raw, picture = io.BytesIO(), io.BytesIO()
     with plt.style.context(STYLE):
+        _fit_matrices(figure)
         figure.savefig(raw, format="png", metadata={"Software": None},
                        pil_kwargs={"compress_level": 1})  # fast, since it is read again below
     plt.close(figure)
@@ -199,6 +205,7 @@ def plot_belief_map(losses: Mapping[str, Callable[[Tensor, Tensor], Tensor]], *,
         ax: where to draw; ``None`` for a new figure.
     """
     ax = _axes(ax)
+    mark = None if mark is None else float(as_array(mark))
     eta = torch.linspace(0, 1, 201, dtype=torch.float64)
     ax.plot([0, 1], [0, 1], color="#999999", linewidth=1, linestyle="-", zorder=1)
     for name, loss_fn in losses.items():
@@ -228,7 +235,8 @@ def plot_loss_curves(*, gammas: Sequence[float] = (0, 0.5, 1, 2, 5), gradient: b
     Raises:
         ValueError: ``gammas`` is empty or holds a negative number.
     """
-    if not len(gammas):
+    gammas = as_array(gammas).tolist()
+    if not gammas:
         raise ValueError("gammas is empty; give at least one, such as gammas=(0, 2)")
     p_t = torch.linspace(0.002, 0.998, 499, dtype=torch.float64)
     logits = p_t.logit().requires_grad_()
@@ -264,7 +272,7 @@ def plot_confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, *,
     """Plot the counts of true class (rows) against predicted class (columns).
 
     The shade of a cell is its share of the row, so that rare classes are as visible as frequent
-    ones.
+    ones. Where the numbers do not fit into the cells, they are left out.
 
     Args:
         y_true, y_pred: class indices ``(N,)``.
@@ -278,7 +286,7 @@ def plot_confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, *,
         ValueError: ``y_true`` or ``y_pred`` does not hold class indices, ``normalize`` is unknown,
             or a class has no name in ``class_names``.
     """
-    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    y_true, y_pred = as_array(y_true), as_array(y_pred)
     for name, y in (("y_true", y_true), ("y_pred", y_pred)):
         if not y.size or y.dtype.kind not in "biuf" or (y < 0).any() or (y % 1 != 0).any():
             raise ValueError(f"{name} must hold class indices 0, 1, ..., and at least one of them "
@@ -292,7 +300,8 @@ def plot_confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, *,
         raise ValueError(f"class {top} has no name: class_names has {len(names)}, and it needs "
                          f"{top + 1}")
     table = confusion_matrix(y_true, y_pred, labels=range(len(names)), normalize=normalize,
-                             sample_weight=sample_weight)
+                             sample_weight=None if sample_weight is None
+                             else as_array(sample_weight))
     of_its_row = table / np.maximum(table.sum(axis=1, keepdims=True), 1e-12)
     whole = np.array_equal(table, table.round()) or table.max() >= 10
     form = "{:.1%}" if normalize else "{:,.0f}" if whole else "{:.2f}"
@@ -301,13 +310,92 @@ def plot_confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, *,
     figure = ax.figure.figure
     visible = figure.get_visible()
     figure.set_visible(False)  # seaborn would draw everything only to check the labels
-    sns.heatmap(of_its_row, vmin=0, vmax=1, cmap="Blues", cbar=False, square=True, annot=written,
-                fmt="", annot_kws={"fontsize": 15}, xticklabels=names, yticklabels=names, ax=ax)
+    sns.heatmap(of_its_row, vmin=0, vmax=1, cmap="Blues", cbar=False, square=True,
+                xticklabels=names, yticklabels=names, ax=ax)
     figure.set_visible(visible)
     ax.set(xlabel="predicted class", ylabel="true class")
     ax.tick_params(rotation=0)
     ax.spines[:].set_visible(True)
+    ax.collections[-1].set_label(_MATRIX)
+    _write_in_cells(ax, written)
+    _fit_matrices(figure)
     return ax
+
+
+_MATRIX = "_confusion matrix"  # marks the artists; legends ignore a label with this beginning
+
+
+def _fit_matrices(figure: Figure) -> None:
+    """Fit names and numbers again: a further matrix or a long label makes the cells smaller."""
+    matrices = [ax for ax in figure.axes
+                if any(mesh.get_label() == _MATRIX for mesh in ax.collections)]
+    for ax in matrices:
+        _fit_names(ax)
+    for ax in matrices:
+        _fit_numbers(ax)
+
+
+def _write_in_cells(ax: Axes, written: np.ndarray) -> None:
+    """Write a text into each cell of a heatmap if all of them fit."""
+    middle = len(written) / 2
+    first = ax.text(middle, middle, max(written.flat, key=len), label=_MATRIX)
+    fits = _fit_numbers(ax)
+    if not fits:
+        return
+    first.remove()
+    mesh = ax.collections[-1]
+    mesh.update_scalarmappable()
+    for (row, column), colour in zip(np.ndindex(written.shape), mesh.get_facecolors(),
+                                     strict=True):
+        dark = sns.utils.relative_luminance(colour) <= 0.408
+        ax.text(column + 0.5, row + 0.5, written[row, column], ha="center", va="center",
+                fontsize=_LARGEST_TEXT, color="w" if dark else ".15", label=_MATRIX)
+
+
+def _fit_numbers(ax: Axes) -> bool:
+    """Make the numbers in the cells as large as all of them fit, or remove them."""
+    numbers = [text for text in ax.texts if text.get_label() == _MATRIX]
+    if not numbers:
+        return False
+    longest = max(numbers, key=lambda text: len(text.get_text()))
+    longest.set_fontsize(_LARGEST_TEXT)
+    width, height = _cell(ax)
+    box = longest.get_window_extent()
+    size = _LARGEST_TEXT * min(1, 0.9 * width / box.width, 0.9 * height / box.height)
+    for text in numbers:
+        if size < _SMALLEST_TEXT:
+            text.remove()
+        else:
+            text.set_fontsize(size)
+    return size >= _SMALLEST_TEXT
+
+
+def _fit_names(ax: Axes) -> None:
+    """Keep the names of classes apart: upright where they are long, then smaller, then fewer."""
+    for i, (axis, side) in enumerate([(ax.yaxis, "height"), (ax.xaxis, "width")]):
+        if not axis.get_ticklabels():  # another of several Axes shows them
+            continue
+        if side == "width" and _largest(axis, side) > 0.95 * _cell(ax)[0]:
+            axis.set_tick_params(rotation=90)
+        cell = _cell(ax)[1 - i]
+        size = axis.get_ticklabels()[0].get_fontsize()
+        size = min(size, max(_SMALLEST_TEXT, 0.95 * size * cell / _largest(axis, side)))
+        axis.set_tick_params(labelsize=size)
+        step = int(np.ceil(_largest(axis, side) / cell - 0.01))
+        if step > 1:
+            names = [label.get_text() for label in axis.get_ticklabels()]
+            axis.set_ticks(axis.get_ticklocs()[::step], names[::step])
+
+
+def _largest(axis: Axis, side: str) -> float:
+    return max(getattr(label.get_window_extent(), side) for label in axis.get_ticklabels())
+
+
+def _cell(ax: Axes) -> tuple[float, float]:
+    """Width and height of a heatmap's cell in pixels, once the figure has its layout."""
+    ax.figure.figure.draw_without_rendering()
+    corner, other = ax.transData.transform([(0, 0), (1, 1)])
+    return abs(other[0] - corner[0]), abs(other[1] - corner[1])
 
 
 @_in_style
@@ -364,11 +452,11 @@ def plot_runs(runs: Mapping[str, ArrayLike], *, x: ArrayLike | None = None, band
     """
     ax, others = _axes(ax), itertools.cycle(_OTHERS)
     for name, values in runs.items():
-        values = np.asarray(values, dtype=float)
+        values = as_array(values, dtype=float)
         if values.ndim != 2 or not values.size:
             raise ValueError(f"the runs of {name!r} have shape {values.shape}; they must be a "
                              "table (runs, steps)")
-        steps = np.arange(1, values.shape[1] + 1) if x is None else np.asarray(x)
+        steps = np.arange(1, values.shape[1] + 1) if x is None else as_array(x)
         line, = ax.plot(steps, values.mean(axis=0), label=name, **(_look(name) or next(others)))
         if band:
             ax.fill_between(steps, values.min(axis=0), values.max(axis=0), alpha=0.2,
@@ -399,7 +487,7 @@ def plot_clouds(points: ArrayLike, labels: ArrayLike, *, classes: Sequence[int],
     >>> ax.lines[1].get_xdata()
     array([0.5, 0.5])
     """
-    points, labels = np.asarray(points, dtype=float), np.asarray(labels)
+    points, labels, classes = as_array(points, dtype=float), as_array(labels), as_array(classes)
     if points.shape != (*labels.shape, 2) or not 2 <= len(classes) <= len(_OTHERS):
         raise ValueError(f"points has shape {points.shape}, labels {labels.shape}, and there are "
                          f"{len(classes)} classes; they must be (N, 2), (N,), and two to four")
@@ -437,8 +525,10 @@ def plot_gains(gains: Mapping[str, tuple[ArrayLike, float]], *, ax: Axes | None 
         raise ValueError("gains is empty; give at least one comparison")
     ax = _axes(ax)
     for row, (pairs, error) in enumerate(gains.values()):
-        ax.plot(pairs, [row] * len(np.asarray(pairs)), "o", color="#999999")
-        ax.errorbar(np.mean(pairs), row, xerr=2 * error, fmt="D", color="black", capsize=5)
+        pairs = as_array(pairs)
+        ax.plot(pairs, [row] * len(pairs), "o", color="#999999")
+        ax.errorbar(pairs.mean(), row, xerr=2 * float(as_array(error)), fmt="D",
+                    color="black", capsize=5)
     ax.axvline(0, color="black", linewidth=1, linestyle="-", zorder=1)
     ax.set(xlabel="gain", yticks=range(len(gains)), yticklabels=list(gains))
     ax.set_ylim(len(gains) - 0.5, -0.5)
@@ -466,11 +556,12 @@ def plot_pr_curve(y_true: ArrayLike, prob: ArrayLike | Sequence[ArrayLike], *,
     Raises:
         ValueError: ``y_true`` holds no positive.
     """
-    y_true = np.asarray(y_true)
+    y_true = as_array(y_true)
     if not y_true.any():
         raise ValueError("y_true holds no positive; precision and recall need at least one")
-    runs = np.atleast_2d(np.asarray(prob) if hasattr(prob, "__array__")
-                         else np.stack([np.asarray(p) for p in prob]))
+    runs = (np.atleast_2d(as_array(prob)) if hasattr(prob, "__array__")
+            else np.stack(as_runs(prob)))
+    sample_weight = None if sample_weight is None else as_array(sample_weight)
     ax = _axes(ax)
     look = _look(label or "")
     grid = np.linspace(0, 1, 201)
@@ -518,7 +609,7 @@ def plot_reliability(y_true: ArrayLike, prob: ArrayLike | Sequence[ArrayLike], *
             the colour and dash of that key.
         ax: where to draw; ``None`` for a new figure.
     """
-    runs = [prob] if isinstance(prob, (np.ndarray, Tensor)) or np.ndim(prob[0]) == 0 else list(prob)
+    y_true, runs = as_array(y_true), as_runs(prob)
     share, stated, observed = np.stack([reliability(y_true, run, bins=bins) for run in runs],
                                        axis=1)
     errors = [calibration_error(y_true, run) for run in runs]
@@ -571,6 +662,8 @@ def show_images(images: Sequence[Image.Image | Tensor] | Tensor, *,
         raise ValueError(f"columns is {columns}; a row needs at least 1 picture")
     if isinstance(images, (Image.Image, Tensor)) and getattr(images, "ndim", 0) != 4:
         raise ValueError("images is a single picture; give a list of pictures, such as [image]")
+    mean, std = (None if v is None else as_array(v, float) for v in (mean, std))
+    titles = None if titles is None else list(titles)
     pictures = [_pixels(image, mean, std) for image in images]
     if not pictures:
         raise ValueError("images is empty; give at least one picture")
@@ -589,11 +682,14 @@ def show_images(images: Sequence[Image.Image | Tensor] | Tensor, *,
     return figure
 
 
-def _pixels(image: Image.Image | Tensor, mean: Sequence[float] | None,
-            std: Sequence[float] | None) -> np.ndarray:
+def _pixels(image: Image.Image | Tensor, mean: np.ndarray | None,
+            std: np.ndarray | None) -> np.ndarray:
     """A picture as ``(H, W, 3)`` or ``(H, W)`` in [0, 1]."""
     if isinstance(image, Image.Image):
-        return np.asarray(image.convert("RGB")) / 255
+        from .data.pictures import as_rgb, quietly
+
+        with quietly():
+            return np.asarray(as_rgb(image)) / 255
     if not isinstance(image, Tensor):
         raise TypeError(f"images holds a {type(image).__name__}; it must hold PIL images or "
                         "tensors (C, H, W)")

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .arrays import as_array
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -89,7 +91,7 @@ def interval(differences: ArrayLike, *, comparisons: int = 1, confidence: float 
     >>> print(f"{mean:.3f} [{low:.3f}, {high:.3f}]")
     0.020 [-0.005, 0.045]
     """
-    values = np.asarray(differences, dtype=np.float64)
+    values = as_array(differences, dtype=np.float64)
     if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
         raise ValueError(f"differences has shape {values.shape}; give one finite number per seed, "
                          "for at least two seeds")

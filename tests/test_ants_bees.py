@@ -172,8 +172,9 @@ def test_features_are_named_as_the_published_photos(features):
 
 def test_a_linear_head_on_the_features_beats_the_untouched_one(features):
     train, val = features.train, features.val
-    model = LogisticRegression(C=0.01, max_iter=1000).fit(train.x, train.target)
-    assert model.score(val.x, val.target) >= 0.94
+    model = LogisticRegression(C=0.01, max_iter=1000)
+    model.fit(train.x.numpy(), train.target.numpy())
+    assert model.score(val.x.numpy(), val.target.numpy()) >= 0.94
 
 
 def test_features_need_no_photo_and_no_network(outside, features):
@@ -223,8 +224,9 @@ def test_colour_alone_does_not_tell_drawn_ants_from_drawn_bees(drawn):
         middle = x[:, 8:24, 10:30]
         return np.hstack([f(v, axis=(1, 2)) for v in (x, middle) for f in (np.mean, np.std)])
 
-    model = LogisticRegression(C=10, max_iter=5000).fit(colours(drawn.train), drawn.train.target)
-    assert model.score(colours(drawn.val), drawn.val.target) < 0.7
+    model = LogisticRegression(C=10, max_iter=5000)
+    model.fit(colours(drawn.train), drawn.train.target.numpy())
+    assert model.score(colours(drawn.val), drawn.val.target.numpy()) < 0.7
 
 
 def test_a_pretrained_network_tells_drawn_ants_from_drawn_bees(drawn):
@@ -233,8 +235,9 @@ def test_a_pretrained_network_tells_drawn_ants_from_drawn_bees(drawn):
     features = extract_features(load_backbone("efficientnet_lite0"), few, progress=False)
     assert str(features.source) == ("Data: ants and bees, efficientnet_lite0 features of 67 drawn "
                                     "insects")
-    model = LogisticRegression(C=0.01).fit(features.train.x, features.train.target)
-    assert model.score(features.val.x, features.val.target) > 0.8
+    model = LogisticRegression(C=0.01)
+    model.fit(features.train.x.numpy(), features.train.target.numpy())
+    assert model.score(features.val.x.numpy(), features.val.target.numpy()) > 0.8
 
 
 def test_pictures_make_a_dataset_that_a_loader_takes(drawn):
@@ -420,6 +423,141 @@ def test_a_zip_file_with_a_password_is_one_sentence(published, tmp_path):
 def test_a_named_place_that_is_not_there_is_an_error(outside, tmp_path):
     assert "nowhere.zip' does not exist; correct the path" in refused(tmp_path / "nowhere.zip")
     assert "holds none of hymenoptera_data.zip, hymenoptera_data;" in refused(tmp_path)
+
+
+# Photos as people have them ---------------------------------------------------
+
+
+def encoded(image: Image.Image, form: str = "png", **options) -> bytes:
+    file = io.BytesIO()
+    image.save(file, format=form, **options)
+    return file.getvalue()
+
+
+def test_hidden_folders_and_files_that_are_no_photo_are_skipped(published, tmp_path):
+    mine = {f"{folder}/1.jpg": jpeg(40 + i) for i, folder in enumerate(FOLDERS)}
+    others = {"train/ants/.ipynb_checkpoints/1-checkpoint.jpg": jpeg(1), ".git/config": b"x",
+              ".Trash-1000/files/old.jpg": jpeg(2), "labels.csv": b"x", "train/readme.txt": b"x",
+              "docs/train/ants/notes.md": b"x", "train/ants/notes.md": b"y"}
+    place = tmp_path / "mine.zip"
+    place.write_bytes(zipped({**mine, **others}, root=""))
+    with zipfile.ZipFile(place) as archive:
+        archive.extractall(tmp_path / "mine")
+    for form in (place, tmp_path / "mine"):
+        photos = load_ants_bees(form)
+        assert (len(photos.train), len(photos.val)) == (2, 2)
+        assert "; 4 files that are no photo skipped (" in str(photos.source)
+
+
+def test_a_zip_file_with_backslashes_is_read(published, pictures, tmp_path):
+    place = tmp_path / "windows.zip"
+    with zipfile.ZipFile(place, "w") as archive:
+        archive.writestr("photos\\", b"")
+        for name, content in pictures.items():
+            archive.writestr("photos\\" + name.replace("/", "\\"), content)
+    assert "8 real photos (4 train, 4 val) from windows.zip" in str(load_ants_bees(place).source)
+
+
+def test_a_photo_is_turned_as_its_camera_noted():
+    image = Image.fromarray(np.arange(12, dtype=np.uint8).repeat(3).reshape(3, 4, 3) * 20)
+    for orientation, turns in ((1, 0), (8, 1), (3, 2), (6, 3)):
+        exif = Image.Exif()
+        exif[0x112] = orientation
+        seen = ants_bees._picture(encoded(image, exif=exif), "x.png")
+        turned = Image.fromarray(np.rot90(np.asarray(image), turns).copy())
+        assert seen.tobytes() == ants_bees._picture(encoded(turned), "x.png").tobytes()
+
+
+def test_a_palette_with_transparent_colours_is_read_in_silence():
+    image = Image.new("P", (3, 3), 1)
+    image.putpalette([0, 0, 0, 200, 100, 50])
+    seen = ants_bees._picture(encoded(image, transparency=bytes([0, 128])), "x.png")
+    assert seen.getpixel((5, 5)) == (200, 100, 50)
+
+
+@pytest.mark.parametrize("form", ["png", "ppm", "tiff"])
+def test_a_picture_of_16_bits_keeps_its_shades(form):
+    values = np.array([[0, 256, 32_896], [51_400, 65_535, 255]], dtype=np.uint16)
+    image = Image.fromarray(values)
+    seen = ants_bees.pictures.as_rgb(Image.open(io.BytesIO(encoded(image, form))))
+    np.testing.assert_allclose(np.asarray(seen)[..., 0], values / 257, atol=1)
+
+
+@pytest.mark.parametrize(("size", "mode", "why"), [
+    ((60_000, 1), "1", "it is 60000 x 1 pixels, more than 50 times as long as wide"),
+    ((1, 60_000), "L", "it is 1 x 60000 pixels, more than 50"),
+    ((10_000, 10_000), "1", "it is 10000 x 10000 pixels, more than 89 million"),
+    ((20_000, 20_000), "1", "it is 20000 x 20000 pixels, more than 89 million"),
+])
+def test_a_giant_is_named_with_its_shape_before_it_is_decoded(
+        published, outside, tmp_path, size, mode, why):
+    mine = {f"{folder}/1.jpg": jpeg(40) for folder in FOLDERS}
+    content = encoded(Image.new(mode, size))
+    (tmp_path / "mine.zip").write_bytes(zipped({**mine, "val/bees/2.png": content}))
+
+    def decode(image):
+        assert image.size != size
+        return image
+
+    outside.setattr(ants_bees.pictures, "upright", decode)  # the first step that decodes
+    assert f"'val/bees/2.png' is not a photo that can be read ({why}" in refused(
+        tmp_path / "mine.zip")
+    assert Image.MAX_IMAGE_PIXELS
+
+
+def test_numbers_of_unknown_range_are_no_photo(published, tmp_path):
+    mine = {f"{folder}/1.jpg": jpeg(40) for folder in FOLDERS}
+    content = encoded(Image.fromarray(np.eye(8, dtype=np.float32)), "tiff")
+    (tmp_path / "mine.zip").write_bytes(zipped({**mine, "val/bees/2.png": content}))
+    assert "(its pixels are floating-point numbers; save it" in refused(tmp_path / "mine.zip")
+
+
+# A folder that COURSE_DATA names ----------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Hymenoptera_Data.zip", "archive.zip", "ants and bees.ZIP",
+                                  "archive", "archive/hymenoptera_data", "Hymenoptera_Data"])
+def test_a_folder_is_searched_for_the_photos_under_any_name(outside, published, tmp_path, name):
+    folder = tmp_path / "data"
+    (folder / name).parent.mkdir(parents=True)
+    if name.lower().endswith(".zip"):
+        (folder / name).write_bytes(published)
+    else:
+        with zipfile.ZipFile(io.BytesIO(published)) as archive:
+            archive.extractall(folder / name)
+    outside.setenv("COURSE_DATA", str(folder))
+    for source in (load_ants_bees().source, load_ants_bees(folder).source):
+        assert source.kind == "path"
+        assert "8 real photos" in source.text
+
+
+def test_a_folder_without_the_photos_is_named_beside_what_came_instead(outside, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "archive.zip").write_bytes(zipped({"x.txt": b"x"}))
+    outside.setenv("COURSE_DATA", str(tmp_path / "data"))
+    outside.setenv("COURSE_OFFLINE", "yes")
+    assert why_drawn() == (
+        f"because {str(tmp_path / 'data')!r}, which COURSE_DATA names, holds none of "
+        "hymenoptera_data.zip, hymenoptera_data (but archive.zip), and COURSE_OFFLINE=yes forbids "
+        "the download")
+
+
+def test_photos_packed_with_a_table_go_to_each_loader_that_knows_them(
+        outside, published, pictures, tmp_path):
+    outside.setenv("COURSE_OFFLINE", "1")
+    file = tmp_path / "mine.zip"
+    outside.setenv("COURSE_DATA", str(file))
+    file.write_bytes(zipped({**pictures, "labels.csv": b"photo,kind\n1,2\n"}))
+    assert load_ants_bees().source.kind == "path"
+    assert load_creditcard().source.note == "because COURSE_OFFLINE=1 forbids the download"
+    rows = load_creditcard("embedded").frame.sample(300, random_state=1).assign(Class=[0, 1] * 150)
+    file.write_bytes(zipped({**pictures, "creditcard.csv": rows.to_csv(index=False).encode()}))
+    assert load_ants_bees().source.kind == "path"
+    assert load_creditcard().source.kind == "path"
+    file.write_bytes(b"PK, but damaged")
+    for loader in (load_ants_bees, load_creditcard):
+        with pytest.raises(DataError, match=r"mine\.zip cannot be read"):
+            loader()
 
 
 # Cache and download -----------------------------------------------------------

@@ -1,9 +1,14 @@
 """What course_utils.data promises: the right rows and weights, an honest twin, no half file."""
 
+import bz2
 import gzip
+import io
 import json
+import lzma
 import os
 import re
+import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -257,6 +262,24 @@ def test_unknown_kind_of_split_is_named(twin):
         twin.split(by="class")
 
 
+@pytest.mark.parametrize(("n_fraud", "fractions", "part"), [
+    (2, (0.6, 0.2, 0.2), "test"), (1, (0.6, 0.0, 0.4), "test"), (1, (0.2, 0.0, 0.8), "train"),
+    (99, (0.6, 0.2, 0.2), "val")])
+def test_a_part_without_a_fraud_or_without_a_normal_is_refused(n_fraud, fractions, part):
+    kind = "normal transaction" if n_fraud == 99 else "fraud"
+    with pytest.raises(ValueError, match=rf"the {part} part would hold no {kind}: there are "
+                       rf"{n_fraud} frauds among 100 rows, split by 'random' into \(0\.\d, "):
+        creditcard_twin(n=100, n_fraud=n_fraud).split(fractions=fractions)
+
+
+def test_a_split_by_time_whose_last_rows_hold_no_fraud_is_refused(own_file):
+    rows = load_creditcard(own_file)
+    rows.frame["Time"] = 1.0 - rows.frame["Class"]  # all frauds come first
+    with pytest.raises(ValueError, match=r"the val part would hold no fraud: .* by 'time'"):
+        rows.split(by="time")
+    assert len(rows.split(by="time", fractions=(1.0, 0.0, 0.0)).train) == 400
+
+
 # The real rows ----------------------------------------------------------------
 
 
@@ -360,6 +383,155 @@ def test_negative_amounts_and_one_class_are_refused(own_file, own_frame):
     own_file.write_text(text_of(own_frame[own_frame["Class"] == 0]))
     with pytest.raises(DataError, match="360 rows of one class"):
         load_creditcard(own_file)
+
+
+def as_arff(frame: pd.DataFrame) -> bytes:
+    header = "".join(f"@attribute '{name}' real\n" for name in frame)
+    rows = frame.to_csv(index=False, header=False, lineterminator="\n")
+    return f"% from OpenML\n@RELATION cards\n\n{header}@DATA\n{rows}".encode()
+
+
+def as_openml(frame: pd.DataFrame) -> bytes:
+    """The CSV file of data set 1597: names and classes are quoted, each in its own way."""
+    lines = text_of(frame).splitlines()
+    names = ",".join(f'"{name}"' for name in lines[0].split(","))
+    return "\n".join([names, *(f"{line[:-1]}'{line[-1]}'" for line in lines[1:]), ""]).encode()
+
+
+def as_zip(**members: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def as_tar(**members: bytes) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return file.getvalue()
+
+
+MACS = {"__MACOSX/._creditcard.csv": b"\0\5\x16\7", ".DS_Store": b"\0"}
+
+FORMS = {  # file name, and its bytes from the frame and its CSV text
+    "dataset.csv": lambda f, t: as_openml(f),
+    "phpKo8OWT.csv": lambda f, t: t.replace(b"Time", b" 'time'").replace(b"V1,", b'"v1",'),
+    "powershell.csv": lambda f, t: t.decode().encode("utf-16"),
+    "creditcard.ARFF": lambda f, t: as_arff(f),
+    "creditcard.arff.gz": lambda f, t: gzip.compress(as_arff(f)),
+    "creditcard.arff.bz2": lambda f, t: bz2.compress(as_arff(f)),
+    "reordered.arff": lambda f, t: as_arff(f.iloc[:, ::-1]),
+    "no-suffix": lambda f, t: as_arff(f),
+    "UPPER.CSV.GZ": lambda f, t: gzip.compress(t),
+    "renamed.csv": lambda f, t: lzma.compress(t),
+    "unpacked-by-the-browser.csv.gz": lambda f, t: t,
+    "creditcardfraud.zip": lambda f, t: as_zip(**{"creditcard.csv": t}),
+    "mac.zip": lambda f, t: as_zip(**{"creditcard.csv": t}, **MACS),
+    "windows.zip": lambda f, t: as_zip(**{"cards\\creditcard.csv": t, "cards\\readme.txt": b"x"}),
+    "two-tables.zip": lambda f, t: as_zip(**{"a.csv": b"shop,city\n1,2\n", "b.csv": t}),
+    "inside.zip": lambda f, t: as_zip(**{"creditcard.arff.gz": gzip.compress(as_arff(f))}),
+    "mac.tar.gz": lambda f, t: as_tar(**{"./._creditcard.csv": b"\0\5", "./creditcard.csv": t}),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_the_table_is_read_in_every_form_that_people_have(tmp_path, own_frame, outside, name):
+    text = text_of(own_frame).encode()
+    (tmp_path / name).write_bytes(FORMS[name](own_frame, text))
+    rows = load_creditcard(tmp_path / name)
+    pd.testing.assert_frame_equal(rows.frame, own_frame)
+    assert name in str(rows.source)
+    outside.setenv("COURSE_DATA", str(tmp_path / name))
+    assert load_creditcard().source == rows.source
+
+
+@pytest.mark.parametrize(("members", "says"), [
+    ({"notes.txt": b"x", "more.txt": b"y"}, "holds no table with the columns Time,V1"),
+    ({}, "holds no table with the columns"),
+    ({"a.csv": b"x,y\n1,2\n", "b.csv": b"x\n1\n"}, "holds no table with the columns"),
+    ({"a.csv": b"x,y\n1,2\n"}, "lacks the column Time and 30 more"),
+])
+def test_an_archive_without_the_table_is_one_sentence(tmp_path, members, says):
+    (tmp_path / "mine.zip").write_bytes(as_zip(**members))
+    with pytest.raises(DataError, match=rf"mine\.zip {says}"):
+        load_creditcard(tmp_path / "mine.zip")
+
+
+def test_an_archive_with_two_such_tables_names_both(tmp_path, own_frame):
+    text = text_of(own_frame).encode()
+    (tmp_path / "mine.zip").write_bytes(as_zip(**{"a.csv": text, "b.csv": text}))
+    with pytest.raises(DataError, match=r"holds 2 tables \(a\.csv, b\.csv\)"):
+        load_creditcard(tmp_path / "mine.zip")
+
+
+def test_an_encrypted_archive_is_one_sentence(tmp_path, own_frame):
+    locked = bytearray(as_zip(**{"creditcard.csv": text_of(own_frame).encode()}))
+    locked[6] |= 1
+    locked[locked.index(b"PK\x01\x02") + 8] |= 1
+    (tmp_path / "mine.zip").write_bytes(locked)
+    with pytest.raises(DataError, match=r"cannot be read, .*encrypted"):
+        load_creditcard(tmp_path / "mine.zip")
+
+
+FOUND = {  # the file in the folder that COURSE_DATA names, and one of its forms
+    "CreditCard.csv": "dataset.csv", "creditcardfraud.zip": "creditcardfraud.zip",
+    "archive.zip": "mac.zip", "creditcard (1).csv": "dataset.csv",
+    "Credit-Card.arff.gz": "creditcard.arff.gz", "creditcard.csv/creditcard.csv": "dataset.csv",
+    "archive/creditcard.csv": "dataset.csv", "phpKo8OWT.ARFF": "creditcard.ARFF",
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_a_folder_is_searched_for_the_table_under_any_name(tmp_path, own_frame, outside, name):
+    file = tmp_path / "data" / name
+    file.parent.mkdir(parents=True)
+    file.write_bytes(FORMS[FOUND[name]](own_frame, text_of(own_frame).encode()))
+    (tmp_path / "data" / "other.csv").write_text("shop,city\n1,2\n")
+    (tmp_path / "data" / ".hidden.csv").write_text(text_of(own_frame))
+    outside.setenv("COURSE_DATA", str(tmp_path / "data"))
+    for rows in (load_creditcard(), load_creditcard(tmp_path / "data")):
+        assert rows.source.kind == "path"
+        assert f"from {file.name}" in str(rows.source)
+        pd.testing.assert_frame_equal(rows.frame, own_frame)
+
+
+def test_a_damaged_table_with_the_usual_name_in_another_case_is_not_passed_over(tmp_path, outside):
+    (tmp_path / "CreditCard.CSV").write_text("Time,V1\n1,2\n")
+    outside.setenv("COURSE_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="lacks the column V2 and 28 more"):
+        load_creditcard()
+
+
+def test_of_two_tables_with_other_names_neither_is_guessed(tmp_path, own_frame):
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text(text_of(own_frame))
+    with pytest.raises(DataError, match=r"holds 'a\.csv' and 'b\.csv', and either could be meant"):
+        load_creditcard(tmp_path)
+
+
+@pytest.mark.parametrize("others", [[], ["archive.zip", "holiday.png", "other.csv", "x.txt"]])
+def test_a_folder_without_the_table_is_named_beside_what_came_instead(
+        tmp_path, outside, mirror, published, others):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name in others:
+        (folder / name).write_bytes(b"no such table")
+    outside.setenv("COURSE_DATA", str(folder))
+    outside.setenv("COURSE_OFFLINE", "1")
+    holds = "but archive.zip, holiday.png, other.csv, ..." if others else "it is empty"
+    why = (f"because {str(folder)!r}, which COURSE_DATA names, holds none of "
+           f"{', '.join(creditcard.FILE_NAMES)} ({holds})")
+    assert why_the_twin() == f"{why}, and COURSE_OFFLINE=1 forbids the download"
+    outside.setenv("COURSE_OFFLINE", "0")
+    outside.setattr(creditcard, "MIRRORS", [mirror.serve("creditcard.csv", published)])
+    for kind in ("download", "cache"):
+        source = load_creditcard().source
+        assert (source.kind, source.note) == (kind, why)
 
 
 @pytest.mark.parametrize("keep", [10, 2000, -10])
@@ -473,6 +645,53 @@ def test_offline_asks_no_server(outside, mirror, published, tmp_path):
     assert mirror.asked == []
     outside.setenv("COURSE_OFFLINE", "0")
     assert load_creditcard().source.kind == "download"
+
+
+@pytest.mark.parametrize(("setting", "forbids"), [
+    ("true", True), ("YES", True), ("Yes ", True), ("1", True),
+    ("false", False), ("No", False), ("0", False), ("", False)])
+def test_offline_is_said_in_several_words(outside, mirror, published, setting, forbids):
+    outside.setattr(creditcard, "MIRRORS", [mirror.serve("creditcard.csv", published)])
+    outside.setenv("COURSE_OFFLINE", setting)
+    if forbids:
+        assert why_the_twin() == f"because COURSE_OFFLINE={setting.strip()} forbids the download"
+    else:
+        assert load_creditcard().source.kind == "download"
+
+
+def test_another_word_for_offline_is_quoted(outside, mirror, published):
+    outside.setattr(creditcard, "MIRRORS", [mirror.serve("creditcard.csv", published)])
+    outside.setenv("COURSE_OFFLINE", "maybe")
+    with pytest.raises(DataError, match="COURSE_OFFLINE is 'maybe'; set it to 1, true or yes"):
+        load_creditcard()
+    assert mirror.asked == []
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_a_bundle_of_certificates_that_is_not_there_is_named(outside, name):
+    outside.setattr(creditcard, "MIRRORS", ["https://127.0.0.1:9/creditcard.csv"])
+    outside.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    outside.setenv(name, "/nonexistent")
+    assert why_the_twin().startswith(
+        f"because {name} is '/nonexistent', which does not exist; correct or unset it")
+
+
+def test_a_proxy_that_does_not_answer_is_named(outside):
+    outside.setattr(creditcard, "MIRRORS", ["https://127.0.0.1:9/creditcard.csv"])
+    outside.setenv("https_proxy", "http://127.0.0.1:9")
+    outside.setenv("no_proxy", "")
+    outside.setenv("NO_PROXY", "")
+    assert "(ProxyError, by way of the proxy that https_proxy names)" in why_the_twin()
+
+
+def test_a_failure_without_an_error_number_keeps_its_reason(outside, mirror, published):
+    outside.setattr(creditcard, "MIRRORS", [mirror.serve("creditcard.csv", published)])
+
+    def fail(*_):
+        raise OSError("no such luck")
+
+    outside.setattr(sources, "_fetch", fail)
+    assert "cannot take the download (no such luck); make it writable" in why_the_twin()
 
 
 def test_a_full_disk_leaves_nothing_behind(outside, mirror, published, tmp_path):

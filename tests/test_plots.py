@@ -1,6 +1,7 @@
 """Figures show the numbers they were given, say so on their axes, and leave matplotlib alone."""
 
 import base64
+import itertools
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -69,6 +70,52 @@ def test_confusion_matrix_counts_weights_and_keeps_classes_that_never_occur():
                                      class_names=["normal", "fraud", "other"],
                                      sample_weight=[1000.0, 2.0])
     assert numbers(ax) == ["1,000", "0", "0", "2", "0", "0", "0", "0", "0"]
+
+
+def overlapping(axis) -> list:
+    boxes = [label.get_window_extent() for label in axis.get_ticklabels()]
+    return [pair for pair in itertools.pairwise(boxes) if pair[0].overlaps(pair[1])]
+
+
+def assert_everything_fits(ax, classes):
+    ax.figure.draw_without_rendering()
+    (left, bottom), (right, top) = ax.transData.transform([(0, 0), (1, 1)])
+    assert len(ax.texts) in (0, classes**2)
+    for text in ax.texts:
+        box = text.get_window_extent()
+        assert box.width < abs(right - left)
+        assert box.height < abs(top - bottom)
+        assert text.get_fontsize() >= 7
+    assert not overlapping(ax.xaxis) + overlapping(ax.yaxis)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5, 10, 13, 20, 25, 40, 100])
+@pytest.mark.parametrize("normalize", [None, "true"])
+def test_numbers_and_names_fit_from_2_to_100_classes(classes, normalize):
+    y = np.tile(np.arange(classes), 12)
+    ax = plots.plot_confusion_matrix(y, y, normalize=normalize)
+    assert_everything_fits(ax, classes)
+    assert ax.texts or classes > 5
+    assert not ax.texts or classes < 40
+    if classes <= 3:
+        assert {text.get_fontsize() for text in ax.texts} == {15}
+    assert ax.get_yticklabels()[0].get_text() == ax.get_xticklabels()[0].get_text() == "0"
+
+
+def test_long_names_stand_apart():
+    names = [f"a rather long name, number {i}" for i in range(12)]
+    assert_everything_fits(plots.plot_confusion_matrix([0, 11], [0, 11], class_names=names), 12)
+
+
+def test_several_matrices_in_one_figure_fit_whichever_comes_last():
+    with plt.style.context(plots.STYLE):
+        _, axes = plt.subplots(1, 4)
+    y = np.repeat([0, 1], [56_861, 490])
+    for ax in axes:
+        plots.plot_confusion_matrix(y, 0 * y, class_names=["normal", "fraud"], ax=ax)
+    for ax in axes:
+        assert_everything_fits(ax, 2)
+        assert numbers(ax) == ["56,861", "0", "490", "0"]
 
 
 @pytest.mark.parametrize(("call", "says"), [
@@ -225,6 +272,28 @@ def test_reliability_of_classes_counts_right_answers():
     np.testing.assert_allclose(several.get_lines()[0].get_ydata(), [0, 1])
 
 
+def test_numbers_still_fit_on_the_page_after_a_long_label_and_with_shared_names(monkeypatch):
+    figures = []
+    really_save = plt.Figure.savefig
+
+    def save(figure, *arguments, **options):
+        figures.append(figure)
+        really_save(figure, *arguments, **options)
+
+    monkeypatch.setattr(plt.Figure, "savefig", save)
+
+    def draw(threshold, ax):
+        y = np.repeat([0, 1], [56_861, 490])
+        plots.plot_confusion_matrix(y, 0 * y, class_names=["normal", "fraud"], ax=ax)
+        ax.set_xlabel("predicted class\nprecision\nrecall\ncost\nand more\nand more\nand more")
+
+    plots.explore(draw, "Three matrices.", threshold=(0.5, 0, 1, 0.1))
+    assert [len(figure.axes) for figure in figures] == [1, 3]
+    for ax in figures[1].axes:
+        assert_everything_fits(ax, 2)
+        assert len(ax.texts) == 4
+
+
 def draw_line(slope, ax):
     ax.plot([0, 1], [0, slope])
 
@@ -338,6 +407,22 @@ def test_pil_images_bytes_and_floats_show_the_same_picture():
     for other in others:
         np.testing.assert_allclose(other, first, atol=1e-6)
     assert len(plots.show_images([image, image]).axes) == 2
+
+
+@pytest.mark.parametrize("image", [
+    Image.fromarray(np.full((2, 2), 32_896, dtype=np.uint16)),
+    Image.fromarray(np.full((2, 2), 32_896, dtype=np.int32))])
+def test_a_picture_of_16_bits_is_grey_not_white(image):
+    (picture,) = shown(plots.show_images([image]))
+    np.testing.assert_allclose(picture, 128 / 255)
+
+
+def test_a_palette_with_transparency_is_shown_in_silence():
+    image = Image.new("P", (2, 2), 1)
+    image.putpalette([0, 0, 0, 255, 0, 0])
+    image.info["transparency"] = bytes([0, 128])
+    (picture,) = shown(plots.show_images([image]))
+    assert picture[0, 0].tolist() == [1, 0, 0]
 
 
 def test_what_lies_outside_is_clipped_and_grey_pictures_are_grey():

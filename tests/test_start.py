@@ -233,6 +233,116 @@ def test_data_sources_are_collected_once_each_from_printed_lines():
     assert start.data_source(nbformat.v4.new_notebook()) == "-"
 
 
+CONFLICT = """{
+ "cells": [
+<<<<<<< HEAD
+  {"cell_type": "code"}
+=======
+>>>>>>> theirs
+"""
+UNREADABLE = {
+    "a merge conflict": (CONFLICT, "line 3 is a mark of a merge conflict, <<<<<<< HEAD"),
+    "empty": ("\n", "it is empty"),
+    "no JSON": ("x = 1", "Notebook does not appear to be JSON"),
+    "cut off": ('{"cells": [', "Notebook does not appear to be JSON"),
+    "no notebook": ("[1, 2]", ""),
+    "without cells": ('{"nbformat": 4, "nbformat_minor": 5, "metadata": {}}', ""),
+}
+
+
+@pytest.mark.parametrize("damage", UNREADABLE)
+@pytest.mark.filterwarnings("ignore")
+def test_a_notebook_that_cannot_be_read_is_a_row_and_the_others_run(course, capsys, damage):
+    text, why = UNREADABLE[damage]
+    (course / "notebooks" / "00_bad.ipynb").write_text(text)
+    add_notebook(course, "01_good", "print('Data: two rows')")
+    assert start.run("0", "1") == 1
+    out = capsys.readouterr().out
+    assert re.search(r"^00_bad +- +- +FAILED$", out, flags=re.MULTILINE)
+    assert re.search(r"^01_good +1 +\d+\.\d  two rows$", out, flags=re.MULTILINE)
+    assert out.splitlines()[-1].startswith(f"00_bad: cannot be read ({why}")
+
+
+def test_bytes_that_are_no_text_and_a_folder_are_rows_too(course, capsys):
+    (course / "notebooks" / "00_bytes.ipynb").write_bytes(b"\xff\xfe\0")
+    (course / "notebooks" / "01_folder.ipynb").mkdir()
+    assert start.run() == 1
+    *_, first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("00_bytes: cannot be read ('utf-8' codec can't decode")
+    assert second.startswith("01_folder: cannot be read (")
+
+
+def test_a_copy_that_cannot_be_written_is_a_failure_of_its_notebook(course, capsys):
+    add_notebook(course, "00_here", "x = 1")
+    add_notebook(course, "01_good", "x = 1")
+    (course / "build" / "run" / "00_here.ipynb" / "in the way").mkdir(parents=True)
+    assert start.run() == 1
+    out = capsys.readouterr().out
+    assert re.search(r"^01_good: 1 cells, \d+\.\d s, ok$", out, flags=re.MULTILINE)
+    assert re.match("00_here: (IsADirectory|Permission)Error: ", out.splitlines()[-1])
+
+
+@pytest.mark.parametrize(("command", "folder"), [("run", "build"), ("regenerate", "notebooks")])
+def test_a_folder_that_cannot_be_written_ends_before_a_notebook_is_run(
+        course, monkeypatch, command, folder):
+    add_notebook(course, "00_here", "x = 1")
+    add_source(course, "00_here", "x = 1")
+    monkeypatch.setattr(start, "execute", lambda *_: pytest.fail("it was run"))
+    if command == "run":
+        (course / "build").write_text("a file, which no right overcomes, not even root's")
+    else:
+        def refuse(dir):
+            raise PermissionError(13, "Permission denied")
+        monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(SystemExit, match=rf"{folder}\S* cannot be written \(.+\): make it"):
+        getattr(start, command)()
+
+
+# JupyterLab
+
+
+@pytest.fixture
+def called(monkeypatch) -> list[list[str]]:
+    """The commands that start.py calls, instead of calling them; .venv stands ready."""
+    commands = []
+    monkeypatch.setattr(start, "call", lambda command: commands.append([*map(str, command)]) or 0)
+    monkeypatch.setattr(start, "set_up", lambda: None)
+    monkeypatch.setattr(start, "VENV", Path(sys.prefix))
+    return commands
+
+
+def test_flags_go_to_jupyterlab_as_they_are(called, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)
+    assert start.main(["--no-browser", "--port", "9999"]) == 0
+    assert start.main([]) == 0
+    with_flags, without = called
+    assert with_flags == [*without, "--no-browser", "--port", "9999"]
+    assert without[1:3] == ["-m", "jupyterlab"]
+    assert "--allow-root" not in without
+
+
+def test_flags_reach_the_python_of_the_venv(called, monkeypatch, tmp_path):
+    monkeypatch.setattr(start, "VENV", tmp_path)
+    assert start.main(["--no-browser"]) == 0
+    assert called[0][1:] == [start.__file__, "--no-browser"]
+
+
+@pytest.mark.parametrize(("flags", "ip"), [
+    ((), ["--ServerApp.ip=127.0.0.1"]), (("--no-browser",), ["--ServerApp.ip=127.0.0.1"]),
+    (("--ip=0.0.0.0",), []), (("--ip", "0.0.0.0"), []), (("--ServerApp.ip=0.0.0.0",), [])])
+def test_root_may_start_jupyterlab_on_this_machine_alone(called, monkeypatch, flags, ip):
+    monkeypatch.setattr(os, "geteuid", lambda: 0, raising=False)
+    start.main(list(flags))
+    (command,) = called
+    assert command[5:] == ["--allow-root", *ip, *flags]
+    assert not [word for word in command if "token" in word or "password" in word]
+
+
+def test_flags_are_in_the_help(capsys):
+    assert start.main(["--help"]) == 0
+    assert "--FLAG" in capsys.readouterr().out
+
+
 # Regenerating
 
 FIGURE = """

@@ -7,13 +7,11 @@ the files, ``insects.py`` draws the insects, and ``backbones.py`` holds the netw
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import stat
-import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -26,14 +24,14 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from . import sources
+from . import pictures, sources
 from .sources import ROOT, DataError, DataSource, Kind, reason
 
 if TYPE_CHECKING:
     from .backbones import Backbone
 
 __all__ = ["AntsBees", "FeatureSet", "Features", "Photos", "drawn_ants_bees", "extract_features",
-           "load_ants_bees", "load_features", "may_hold_photos"]
+           "holds_photos", "load_ants_bees", "load_features"]
 
 CLASSES = {"ants": "ant", "bees": "bee"}  # folder to class, in the order of the targets
 SPLITS = ("train", "val")
@@ -51,6 +49,8 @@ FEATURES = ROOT / "data" / "ants_bees_features.npz"
 FILE_MANAGERS_OWN = {"Thumbs.db", "desktop.ini"}  # left behind in folders that were opened
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 LARGEST_FILE, MOST_FILES = 30_000_000, 10_000  # bytes per photo, photos; against zip bombs
+LONGEST = 50  # times as long as wide; a longer photo takes too much memory once it is resized
+TABLE_SUFFIXES = (".csv", ".arff", ".csv.gz", ".arff.gz")  # of the fraud table
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,14 +120,14 @@ def load_ants_bees(path: str | os.PathLike[str] | None = None) -> AntsBees:
 
     Args:
         path: a zip file, or a folder, of photos in ``train/ants``, ``train/bees``, ``val/ants``
-            and ``val/bees`` (yours, or the published ones), a folder that holds
-            ``hymenoptera_data.zip`` or ``hymenoptera_data``, or ``"embedded"`` for drawn
+            and ``val/bees`` (yours, or the published ones), a folder that holds one (usually
+            ``hymenoptera_data.zip`` or ``hymenoptera_data``), or ``"embedded"`` for drawn
             insects. ``COURSE_DATA`` takes the same, and may also name other data sets.
 
     Raises:
         DataError: the file or folder that was named is missing, is the published set with a file
-            missing, altered or added, or holds a picture that cannot be read. The message names the
-            file.
+            missing, altered or added, or holds a picture that cannot be read or is too large; the
+            message names the file. Or ``COURSE_OFFLINE`` is neither yes nor no.
 
     Source: the data of PyTorch's transfer-learning tutorial, by Sasank Chilamkurthy.
 
@@ -135,8 +135,8 @@ def load_ants_bees(path: str | os.PathLike[str] | None = None) -> AntsBees:
     >>> len(photos.train), len(photos.val), photos.classes
     (244, 153, ['ant', 'bee'])
     """
-    wanted = sources.Wanted(NAMES, mine=may_hold_photos, mirrors=MIRRORS, megabytes=50,
-                            how_to_get=HOW_TO_GET, check=_check_published)
+    wanted = sources.Wanted(NAMES, mine=_may_be_photos, holds=holds_photos, mirrors=MIRRORS,
+                            megabytes=50, how_to_get=HOW_TO_GET, check=_check_published)
     return sources.load(path, wanted, read=_from_place, stand_in=drawn_ants_bees)
 
 
@@ -160,17 +160,43 @@ def drawn_ants_bees(*, seed: int = 0) -> AntsBees:
     return AntsBees(*parts, DataSource("embedded", text, real=False))
 
 
-def may_hold_photos(place: Path) -> bool:
-    """Whether a file or folder may be the photos, judged without reading the pictures."""
+def holds_photos(place: Path) -> bool:
+    """Whether a folder or zip file holds photos in the folders of this set, by their names."""
+    if place.is_dir():
+        roots = [place, *place.glob("[!.]*"), *place.glob("[!.]*/[!.]*")]
+        return any((root / split / folder).is_dir() for root in roots
+                   for split in SPLITS for folder in CLASSES)
+    return any(_in_layout(name.split("/")) and _is_photo(name) for name in _zipped_names(place))
+
+
+def _may_be_photos(place: Path) -> bool:
+    """Whether what ``COURSE_DATA`` names is for this loader rather than for that of the table."""
     if place.is_dir():
         return all((place / split).is_dir() for split in SPLITS)
     if place.suffix.lower() != ".zip":
         return False
+    return holds_photos(place) or not any(
+        name.lower().endswith(TABLE_SUFFIXES) for name in _zipped_names(place))
+
+
+def _zipped_names(place: Path) -> list[str]:
+    """The names in a zip file; none if it is no zip file or damaged."""
+    if place.suffix.lower() != ".zip":
+        return []
     try:
-        with zipfile.ZipFile(place) as archive:  # the fraud table comes in a zip file, too
-            return not any(name.lower().endswith((".csv", ".arff")) for name in archive.namelist())
-    except (OSError, ValueError, zipfile.BadZipFile):
-        return True  # damaged; reading it will say so
+        with zipfile.ZipFile(place) as archive:
+            return [_with_slashes(name) for name in archive.namelist()]
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return []
+
+
+def _with_slashes(name: str) -> str:
+    """A name in a zip file, which some programs on Windows write with backslashes."""
+    return name.replace("\\", "/")
+
+
+def _in_layout(parts: Sequence[str]) -> bool:
+    return len(parts) >= 3 and parts[-3] in SPLITS and parts[-2] in CLASSES
 
 
 # Reading ----------------------------------------------------------------------
@@ -219,20 +245,22 @@ def _members(place: Path) -> Iterator[Files]:
     with archive:
         found: Files = {}
         for info in archive.infolist():
-            if info.is_dir():
+            name = _with_slashes(info.filename)
+            if name.endswith("/"):
                 continue
             _refuse_traps(place, info, found)
-            found[info.filename] = _zip_reader(place, archive, info)
+            found[name] = _zip_reader(place, archive, info)
         yield _sorted_in(place, found)
 
 
 def _refuse_traps(place: Path, info: zipfile.ZipInfo, found: Files) -> None:
-    name = info.filename
-    parts = name.replace("\\", "/").split("/")
-    trap = ("points outside the folder" if name[:1] in "/\\" or ".." in parts or ":" in parts[0]
+    name = _with_slashes(info.filename)
+    parts = name.split("/")
+    too_large = info.file_size > LARGEST_FILE and _is_photo(name)  # nothing else is unpacked
+    trap = ("points outside the folder" if name.startswith("/") or ".." in parts or ":" in parts[0]
             else "is a link" if stat.S_ISLNK(info.external_attr >> 16)
             else "is there twice" if name in found
-            else f"unpacks to {info.file_size / 1e6:,.0f} MB" if info.file_size > LARGEST_FILE
+            else f"unpacks to {info.file_size / 1e6:,.0f} MB" if too_large
             else f"is one of more than {MOST_FILES:,} files" if len(found) >= MOST_FILES else "")
     if trap:
         raise DataError(f"{place}: {name!r} {trap}, which no photo of this set does; do not use "
@@ -247,7 +275,7 @@ def _reader(place: Path, path: Path) -> Callable[[], bytes]:
                                 "photo; remove it or make it smaller")
             return path.read_bytes()
         except OSError as error:
-            raise DataError(f"{path} cannot be read ({error.strerror}); make it readable, or "
+            raise DataError(f"{path} cannot be read ({reason(error)}); make it readable, or "
                             f"{HOW_TO_GET}") from error
     return read
 
@@ -265,18 +293,23 @@ def _zip_reader(place: Path, archive: zipfile.ZipFile,
 
 
 def _sorted_in(place: Path, files: Files) -> Files:
-    """The files by ``split/class/name``, whatever folder contains them."""
+    """The photos by ``split/class/name``, whatever folder contains them, and the other files.
+
+    Hidden files and folders, such as the ``.ipynb_checkpoints`` of Jupyter, are left out.
+    """
     found: Files = {}
     for path, read in files.items():
         parts = path.split("/")
-        if parts[0] == "__MACOSX" or parts[-1].startswith(".") or parts[-1] in FILE_MANAGERS_OWN:
+        if (parts[-1] in FILE_MANAGERS_OWN
+                or any(part == "__MACOSX" or part.startswith(".") for part in parts)):
             continue
-        name = "/".join(parts[-3:])
-        if len(parts) < 3 or parts[-3] not in SPLITS or parts[-2] not in CLASSES:
-            raise DataError(f"{place} holds the unexpected file {path!r}; {LAYOUT}")
-        if name in found:
-            raise DataError(f"{place} holds {name!r} twice; remove one of the two folders")
-        found[name] = read
+        name = "/".join(parts[-3:]) if _in_layout(parts) else path
+        if _is_photo(path):
+            if not _in_layout(parts):
+                raise DataError(f"{place} holds the unexpected file {path!r}; {LAYOUT}")
+            if name in found:
+                raise DataError(f"{place} holds {name!r} twice; remove one of the two folders")
+        found[f"./{path}" if name in found else name] = read
     return found
 
 
@@ -289,7 +322,7 @@ def _checksums(path: Path) -> dict[str, str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); use course_utils from a "
+        raise DataError(f"{path} cannot be read ({reason(error)}); use course_utils from a "
                         "complete copy of the course") from error
     sums = (line.split("  ", 1) for line in lines)
     return {name.split("/", 1)[1]: digest for digest, name in sums}
@@ -298,7 +331,8 @@ def _checksums(path: Path) -> dict[str, str]:
 def _verify(place: Path, files: Files) -> bool:
     """``True`` for all published files, unaltered; ``False`` if none is here; else an error."""
     published = _checksums(CHECKSUMS)
-    digests = {name: hashlib.sha256(read()).hexdigest() for name, read in files.items()}
+    digests = {name: hashlib.sha256(read()).hexdigest() for name, read in files.items()
+               if _is_photo(name) or name in published}
     if not published.keys() & digests.keys() and not {*published.values()} & {*digests.values()}:
         return False
     problems = [f"{name!r} is altered (its SHA-256 is not the published one)" for name in published
@@ -331,10 +365,17 @@ def _decode(place: Path, files: Files, split: str) -> Photos:
 
 
 def _picture(content: bytes, name: str) -> Image.Image:
+    """Decode a photo, turn it upright, and resize it; its shape is judged before it is decoded."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(content)).convert("RGB")
+        with pictures.quietly():
+            image = pictures.opened(content)
+            width, height = image.size
+            shape = f"it is {width} x {height} pixels"
+            if width * height > pictures.MOST_PIXELS:
+                raise ValueError(f"{shape}, more than {pictures.MOST_PIXELS / 1e6:.0f} million")
+            if max(image.size) > LONGEST * min(image.size):
+                raise ValueError(f"{shape}, more than {LONGEST} times as long as wide")
+            image = pictures.as_rgb(pictures.upright(image))
     # Decoders raise many kinds of errors: OSError, SyntaxError, ValueError, zlib.error, ...
     except Exception as error:
         raise DataError(f"{name} is not a photo that can be read ({reason(error)}); remove it or "

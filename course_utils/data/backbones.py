@@ -187,8 +187,8 @@ def _torchvision_file(url: str) -> Path:
     file = folder / url.rsplit("/", 1)[1]
     if file.exists():
         return file
-    if sources.offline():
-        raise DataError(f"{file.name} is not in {folder} and COURSE_OFFLINE=1 forbids the "
+    if forbidden := sources.offline():
+        raise DataError(f"{file.name} is not in {folder} and {forbidden} forbids the "
                         f"download; {NO_NETWORK}")
     return sources.download([url], [folder], check=_check_weights, megabytes=100,
                             remedy=NO_NETWORK)

@@ -6,23 +6,29 @@ What belongs here: reading, checking and splitting the table. ``sources.py`` fin
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import hashlib
+import io
+import lzma
 import os
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from functools import cached_property, partial
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import numpy as np
 import pandas as pd
 import torch
 
+from ..arrays import as_array
 from . import sources
-from .ants_bees import may_hold_photos
+from .ants_bees import holds_photos
 from .sources import ROOT, DataError, DataSource, Kind, reason
 
 if TYPE_CHECKING:
@@ -40,7 +46,15 @@ TRANSACTIONS, FRAUDS = 284_807, 492  # of the published file
 FULL_DIGEST = "47f332b15077585e986ff8e665ff53f43a3ad14cd3f7ae0dd10bb46f6e523ccf"
 DRAW_DIGEST = "24fe14c05f065e432b12801f202e4051619d508de5c951ac56a2605a0039dbb7"
 
-FILE_NAMES = ["creditcard.csv", "creditcard.csv.gz", "creditcard.arff", "creditcard_sample.csv.gz"]
+FILE_NAMES = ["creditcard.csv", "creditcard.csv.gz", "creditcard.arff", "creditcardfraud.zip",
+              "creditcard_sample.csv.gz"]
+TABLES = (".csv", ".arff")
+PACKED = {".gz": (b"\x1f\x8b", gzip.open), ".bz2": (b"BZh", bz2.open),
+          ".xz": (b"\xfd7zXZ\0", lzma.open)}  # by suffix: the first bytes, and what unpacks them
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
+UTF16 = (b"\xff\xfe", b"\xfe\xff")  # as PowerShell writes a file
+UNREADABLE = (EOFError, ImportError, OSError, RuntimeError, ValueError, lzma.LZMAError,
+              tarfile.TarError, zipfile.BadZipFile, zlib.error)
 MIRRORS = [
     "https://storage.googleapis.com/download.tensorflow.org/data/creditcard.csv",
     "https://openml.org/data/v1/download/1673544/creditcard.arff",
@@ -85,7 +99,7 @@ class Part:
         >>> len(creditcard_twin(n=1000, n_fraud=10).split().test.repeated())
         200
         """
-        chance = torch.rand(len(self), generator=torch.Generator().manual_seed(seed))
+        chance = torch.rand(len(self), generator=torch.Generator().manual_seed(int(seed)))
         times = (self.weight.double() + chance).floor().long()
         rows = torch.repeat_interleave(torch.arange(len(self)), times)
         return Part(self.x[rows], self.y[rows], torch.ones(len(rows)), self.amount[rows],
@@ -156,7 +170,8 @@ class CreditCard:
             fractions: the shares of train, val and test. They sum to 1; val or test may be 0.
 
         Raises:
-            ValueError: ``by`` is unknown, or ``fractions`` is not three such shares.
+            ValueError: ``by`` is unknown, ``fractions`` is not three such shares, or a part that is
+                asked for would hold no fraud or no normal transaction.
 
         >>> parts = creditcard_twin(n=1000, n_fraud=10).split(fractions=(0.8, 0.0, 0.2))
         >>> parts.train.x.shape, len(parts.val), int(parts.test.y.sum())
@@ -180,6 +195,15 @@ class CreditCard:
         ends = np.cumsum(fractions[:2])
         pieces = [np.split(rows, np.round(ends * len(rows)).astype(int)) for rows in groups]
         train, val, test = (np.sort(np.concatenate(piece)) for piece in zip(*pieces, strict=True))
+
+        for name, rows, share in zip(("train", "val", "test"), (train, val, test), fractions,
+                                     strict=True):
+            for kind, there in (("fraud", fraud[rows]), ("normal transaction", ~fraud[rows])):
+                if share > 0 and not there.any():
+                    raise ValueError(
+                        f"the {name} part would hold no {kind}: there are {fraud.sum():,} frauds "
+                        f"among {len(fraud):,} rows, split by {by!r} into {tuple(fractions)}; use "
+                        "more rows or other fractions (a val or test of 0 leaves that part out)")
 
         raw = self.raw_features
         scaler = StandardScaler().fit(raw.iloc[train], sample_weight=self.weight[train])
@@ -211,7 +235,7 @@ class CreditCard:
         if self.source.real:
             raise DataError("the posterior is known for the synthetic twin only, and these rows "
                             'are real; use load_creditcard("embedded")')
-        rows = np.arange(len(self.frame)) if rows is None else np.asarray(rows)
+        rows = np.arange(len(self.frame)) if rows is None else as_array(rows)
         if not np.issubdtype(rows.dtype, np.integer) or rows.ndim != 1:
             raise TypeError(f"rows is an array of {rows.dtype} with shape {rows.shape}; give row "
                             "numbers of data.frame, such as parts.test.raw_index")
@@ -227,12 +251,14 @@ def load_creditcard(path: str | os.PathLike[str] | None = None) -> CreditCard:
     then says why. The published file and the 15 % sample are recognised by their content.
 
     Args:
-        path: a CSV file (gzipped or not) or OpenML's ARFF file, a folder that holds one under its
-            usual name, or ``"embedded"`` for the synthetic twin. ``COURSE_DATA`` takes the same,
+        path: a CSV file or OpenML's ARFF file, compressed, in an archive (such as Kaggle's) or as
+            it is; a folder that holds one; or ``"embedded"`` for the synthetic twin. In a folder,
+            the file is found by its usual name, or by its columns. ``COURSE_DATA`` takes the same,
             and may also name a folder of other data sets, or their zip file.
 
     Raises:
-        DataError: a file or folder that was named is missing, or its content cannot be used.
+        DataError: a file or folder that was named is missing, or its content cannot be used, or
+            ``COURSE_OFFLINE`` is neither yes nor no.
 
     Source: Dal Pozzolo, Caelen, Johnson and Bontempi, "Calibrating Probability with Undersampling
     for Unbalanced Classification", IEEE CIDM 2015.
@@ -242,8 +268,8 @@ def load_creditcard(path: str | os.PathLike[str] | None = None) -> CreditCard:
     (no real rows involved)
     """
     wanted = sources.Wanted(
-        FILE_NAMES, mine=lambda place: place.is_file() and not may_hold_photos(place),
-        mirrors=MIRRORS, megabytes=150, how_to_get=HOW_TO_GET, check=_check_published)
+        FILE_NAMES, mine=_may_be_table, holds=_holds_table, mirrors=MIRRORS, megabytes=150,
+        how_to_get=HOW_TO_GET, check=_check_published)
     return sources.load(path, wanted, read=_from_file, stand_in=creditcard_twin)
 
 
@@ -312,30 +338,162 @@ def _digest(frame: pd.DataFrame) -> str:
 
 def _read(file: Path) -> pd.DataFrame:
     """Read a CSV file or OpenML's ARFF file, and check every cell."""
-    layout: dict = {}
     try:
-        if file.suffix == ".arff":
-            with file.open("rb") as lines:
-                header = next((i for i, line in enumerate(lines, 1)
-                               if line.strip().lower() == b"@data"), 0)
-            layout = {"skiprows": header, "names": COLUMNS, "quotechar": "'"}
-        frame = pd.read_csv(file, low_memory=False, **layout)
-    except (EOFError, ImportError, OSError, ValueError, tarfile.TarError, zipfile.BadZipFile,
-            zlib.error) as error:
+        with _table(file) as (stream, packing):
+            start = _peek(stream)
+            if _is_arff(start):
+                layout = {"names": _attributes(stream), "quotechar": "'", "comment": "%"}
+            else:
+                layout = {"encoding": "utf-16"} if start.startswith(UTF16) else {}
+            frame = pd.read_csv(stream, low_memory=False, compression=packing, **layout)
+    except UNREADABLE as error:
         raise DataError(f"{file} cannot be read, it may be truncated or damaged "
                         f"({reason(error)}); {HOW_TO_GET}") from error
     return _checked(frame, file)
 
 
+# Finding the table in a file --------------------------------------------------
+
+
+def _may_be_table(place: Path) -> bool:
+    """Whether a file that ``COURSE_DATA`` names is for this loader; only photos are not."""
+    return place.is_file() and (not holds_photos(place) or _holds_table(place))
+
+
+def _holds_table(place: Path) -> bool:
+    """Whether a file begins with a header of the published columns; archives are looked into."""
+    name = place.name.lower()
+    known = name.endswith((*TABLES, *ARCHIVES, *(t + p for t in TABLES for p in PACKED)))
+    if not known or not place.is_file():
+        return False
+    try:
+        with _table(place) as (stream, packing):
+            return packing is None and _has_columns(stream)
+    except (DataError, *UNREADABLE):
+        return False
+
+
+def _has_columns(stream: io.BufferedReader) -> bool:
+    """Whether the header, which is read, names all published columns."""
+    start = _peek(stream)
+    if _is_arff(start):
+        header = _attributes(stream)
+    else:
+        line = stream.readline(10_000).decode("utf-16" if start.startswith(UTF16) else "utf-8-sig",
+                                              errors="replace")
+        header = line.split(",")
+    return {*COLUMNS} <= {*_renamed(header)}
+
+
+@contextmanager
+def _table(file: Path) -> Iterator[tuple[io.BufferedReader, str | None]]:
+    """The bytes of the table, unpacked, and the packing that is left to pandas to undo.
+
+    An archive may hold other files beside the table, such as the hidden ones that macOS adds.
+    """
+    name = file.name.lower()
+    with ExitStack() as stack:
+        if name.endswith(".zst"):
+            yield stack.enter_context(file.open("rb")), "zstd"
+        elif name.endswith(".zip") or zipfile.is_zipfile(file):
+            archive = stack.enter_context(zipfile.ZipFile(file))
+            yield _member(file, stack, {info.filename: partial(archive.open, info)
+                                        for info in archive.infolist() if not info.is_dir()}), None
+        elif name.endswith(ARCHIVES):
+            tar = stack.enter_context(tarfile.open(file))
+            yield _member(file, stack, {info.name: partial(tar.extractfile, info)
+                                        for info in tar.getmembers() if info.isfile()}), None
+        else:
+            packed = next((suffix for suffix in PACKED if name.endswith(suffix)), "")
+            yield _unpacked(stack.enter_context(file.open("rb")), stack, packed), None
+
+
+def _member(file: Path, stack: ExitStack, members: dict[str, Callable[[], BinaryIO]]
+            ) -> io.BufferedReader:
+    """The one table among the files of an archive."""
+    visible = {name: read for name, read in members.items()
+               if not any(part == "__MACOSX" or (part.startswith(".") and part != ".")
+                          for part in name.replace("\\", "/").split("/"))}
+    tables = {name: read for name, read in visible.items()
+              if PurePosixPath(name.lower().removesuffix(".gz")).suffix in TABLES}
+    tables = tables or (visible if len(visible) == 1 else {})
+    if len(tables) > 1:
+        fitting = {}
+        for name, read in tables.items():
+            with ExitStack() as short:
+                if _has_columns(_unpacked(short.enter_context(read()), short)):
+                    fitting[name] = read
+        tables = fitting
+    if len(tables) != 1:
+        held = f"{len(tables)} tables ({', '.join(tables)})" if tables else "no table"
+        raise DataError(f"{file} holds {held} with the columns Time,V1,...,V28,Amount,Class, but "
+                        f"must hold one; {HOW_TO_GET}")
+    (read,) = tables.values()
+    return _unpacked(stack.enter_context(read()), stack)
+
+
+def _unpacked(raw: BinaryIO, stack: ExitStack, suffix: str = "") -> io.BufferedReader:
+    """A stream of the bytes, after unpacking them if they are compressed.
+
+    ``suffix`` says that they should be. A browser may have unpacked them and kept the file's name.
+    """
+    stream = stack.enter_context(io.BufferedReader(raw, 1 << 16))
+    start = _peek(stream)
+    for packing, (magic, unpack) in PACKED.items():
+        if start.startswith(magic) or (packing == suffix and not _is_text(start)):
+            return stack.enter_context(io.BufferedReader(
+                stack.enter_context(unpack(stream)), 1 << 16))
+    return stream
+
+
+def _peek(stream: io.BufferedReader) -> bytes:
+    return stream.peek(1 << 12)
+
+
+def _is_text(start: bytes) -> bool:
+    """Whether a file begins like a table: with its first name, or with ``@relation``."""
+    return start.lstrip(b"\xef\xbb\xbf'\"").lower().startswith((b"time", b"@relation", b"%"))
+
+
+def _is_arff(start: bytes) -> bool:
+    """Whether a file begins like one of OpenML's: comments after ``%``, then ``@relation``."""
+    lines = (line.strip().lower() for line in start.removeprefix(b"\xef\xbb\xbf").splitlines())
+    return next((line.startswith((b"@", b"%")) for line in lines if line), False)
+
+
+def _attributes(stream: io.BufferedReader) -> list[str]:
+    """The names of an ARFF file's columns; the stream stands at the first row afterwards."""
+    names = []
+    for line in iter(partial(stream.readline, 10_000), b""):
+        words = line.decode(errors="replace").strip().lstrip("\ufeff").split(None, 2)
+        kind = words[0].lower() if words else ""
+        if kind == "@data":
+            return names
+        if kind == "@attribute" and len(words) > 1:
+            names.append(words[1].strip("'\""))
+    raise ValueError("it has no line @data")
+
+
+def _renamed(header: Sequence[str]) -> list[str]:
+    """Column names without quotes and blanks, in the published spelling where they have one."""
+    bare = [str(name).strip("\ufeff \t\r\n'\"") for name in header]
+    published = {name.lower(): name for name in COLUMNS if name not in bare}
+    return [published.get(name.lower(), name) for name in bare]
+
+
 def _checked(frame: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """The published columns as numbers, if every cell is one."""
+    """The published columns as numbers, if every cell is one; OpenML's CSV file quotes them."""
+    frame = frame.set_axis(_renamed(frame.columns), axis=1)
     missing = [name for name in COLUMNS if name not in frame]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise DataError(f"{file} lacks the column {missing[0]}{more}; {HEADER}")
     if not isinstance(frame.index, pd.RangeIndex):
         raise DataError(f"{file} has more cells in a row than names in its header; {HEADER}")
-    numbers = frame[COLUMNS].apply(pd.to_numeric, errors="coerce").astype(np.float64)
+    twice = next((name for name in COLUMNS if np.ndim(frame[name]) > 1), None)
+    if twice:
+        raise DataError(f"{file} has two columns {twice}; {HEADER}")
+    numbers = frame[COLUMNS].apply(_numbers).astype(np.float64)
     usable = np.isfinite(numbers.to_numpy())
     usable[:, COLUMNS.index("Amount")] &= numbers["Amount"] >= 0
     usable[:, COLUMNS.index("Class")] &= numbers["Class"].isin([0, 1])
@@ -350,3 +508,9 @@ def _checked(frame: pd.DataFrame, file: Path) -> pd.DataFrame:
         raise DataError(f"{file} holds {len(numbers):,} rows of one class; it must hold frauds "
                         "(Class 1) and normal transactions (Class 0)")
     return numbers.astype({"Class": np.int64})
+
+
+def _numbers(cells: pd.Series) -> pd.Series:
+    if not pd.api.types.is_numeric_dtype(cells):
+        cells = cells.astype("str").str.strip(" '\"")
+    return pd.to_numeric(cells, errors="coerce")

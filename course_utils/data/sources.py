@@ -6,6 +6,7 @@ decides what its file must hold, and passes ``read`` and ``check``.
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -14,11 +15,12 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-__all__ = ["ROOT", "DataError", "DataSource", "Kind", "Wanted", "cache_folders", "download", "load",
-           "offline", "reason"]
+__all__ = ["ROOT", "DataError", "DataSource", "Kind", "Wanted", "cache_folders", "download",
+           "inside", "load", "offline", "reason"]
 
 ROOT = Path(__file__).resolve().parents[2]
 CONNECT_SECONDS, READ_SECONDS = 10, 30
+YES, NO = ("1", "true", "yes"), ("", "0", "false", "no")  # of COURSE_OFFLINE, in any case
 
 Kind = Literal["path", "cache", "download", "embedded"]
 
@@ -34,7 +36,7 @@ class DataSource:
     Attributes:
         kind: ``"path"`` (a file you named), ``"cache"``, ``"download"`` or ``"embedded"``.
         text: what the data are.
-        note: why these are not the real data, if that may surprise the reader; otherwise empty.
+        note: why these are not the data that the reader may expect; otherwise empty.
         real: whether these are real data, not made by a random generator.
     """
 
@@ -62,7 +64,10 @@ class Wanted:
 
     Attributes:
         names: the names of its file or folder, the preferred one first.
-        mine: whether a file that ``COURSE_DATA`` names may be this data set rather than another.
+        mine: whether a file or folder that ``COURSE_DATA`` names may be this data set rather than
+            another, so that reading it gives the data or a message about what is wrong with it.
+        holds: whether the content of a file or folder is certainly this data set, whatever its
+            name is. Only the beginning is read.
         mirrors: addresses, tried one after the other; each ends in one of ``names``.
         megabytes: the size of the download.
         how_to_get: the end of the message about a file that is missing or damaged.
@@ -71,6 +76,7 @@ class Wanted:
 
     names: Sequence[str]
     mine: Callable[[Path], bool]
+    holds: Callable[[Path], bool]
     mirrors: Sequence[str]
     megabytes: int
     how_to_get: str
@@ -93,24 +99,63 @@ def load(path: str | os.PathLike[str] | None, wanted: Wanted, *,
     asked = os.environ.get("COURSE_DATA", "") if path is None else os.fspath(path)
     if asked == "embedded":
         return stand_in()
-    place = _find(asked, wanted, required=path is not None) if asked or path is not None else None
+    place, missed = None, ""
+    if asked or path is not None:
+        place, missed = _find(asked, wanted, required=path is not None)
     if place is not None:
         return read(place, "path")
+    forbidden = offline()
     try:
-        return _cached_or_downloaded(wanted, read)
+        data = _cached_or_downloaded(wanted, read, forbidden)
     except DataError as error:
-        data = stand_in()
-        return replace(data, source=replace(data.source, note=f"because {error}"))
+        data, missed = stand_in(), f"{missed}, and {error}" if missed else str(error)
+    if not missed:
+        return data
+    return replace(data, source=replace(data.source, note=f"because {missed}"))
 
 
-def offline() -> bool:
-    """Whether ``COURSE_OFFLINE`` forbids the network."""
-    return os.environ.get("COURSE_OFFLINE", "0") not in ("", "0")
+def offline() -> str:
+    """The setting of ``COURSE_OFFLINE`` that forbids the network, or ``""`` if none does.
+
+    Raises:
+        DataError: ``COURSE_OFFLINE`` is neither yes nor no.
+    """
+    setting = os.environ.get("COURSE_OFFLINE", "")
+    answer = setting.strip().lower()
+    if answer not in YES + NO:
+        raise DataError(f"COURSE_OFFLINE is {setting!r}; set it to 1, true or yes to forbid the "
+                        "network, or to 0, false or no to allow it")
+    return f"COURSE_OFFLINE={setting.strip()}" if answer in YES else ""
 
 
 def reason(error: Exception) -> str:
     """The first line of an exception's message, or the name of its class."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    text = getattr(error, "strerror", None) or str(error)
+    return (str(text).strip().splitlines() or [type(error).__name__])[0]
+
+
+def inside(folder: Path) -> list[Path]:
+    """What a folder and the folders in it hold, in order of their names, without hidden entries.
+
+    Raises:
+        DataError: the folder cannot be listed.
+    """
+    try:
+        first = _visible(folder)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be listed ({reason(error)}); make it readable") from error
+    found = list(first)
+    for place in first:
+        try:
+            found += _visible(place) if place.is_dir() else []
+        except OSError:  # a folder of somebody else's
+            continue
+    return found
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if not p.name.startswith(".") and
+                  p.name != "__MACOSX")
 
 
 def cache_folders() -> list[Path]:
@@ -121,29 +166,63 @@ def cache_folders() -> list[Path]:
     return [*own, Path(pooch.os_cache("classification-losses-course"))]
 
 
-def _find(asked: str, wanted: Wanted, *, required: bool) -> Path | None:
-    """The file or folder of the data set: ``asked`` itself, or one inside it."""
+def _find(asked: str, wanted: Wanted, *, required: bool) -> tuple[Path | None, str]:
+    """The file or folder of the data set, ``asked`` itself or one inside it, or why there is none.
+
+    The reason is empty where ``asked`` is a file of another data set.
+    """
     try:
         place = Path(asked).expanduser()
         is_file, is_folder = place.is_file(), place.is_dir()
     except (OSError, RuntimeError) as error:
         raise DataError(f"{asked!r} cannot be looked up ({reason(error)}); correct it") from error
     if is_file:
-        return place if required or wanted.mine(place) else None
+        return (place if required or wanted.mine(place) else None), ""
     if not is_folder:
         if required:
             raise DataError(f"{asked!r} does not exist; correct the path, {wanted.how_to_get}")
         raise DataError(f"COURSE_DATA is {asked!r}, which does not exist; correct it, unset it to "
                         'have the file downloaded, or set it to "embedded", the stand-in')
-    found = next((place / name for name in wanted.names if (place / name).exists()), None)
-    if found is None and wanted.mine(place):
-        return place
-    if found is None and required:
-        raise DataError(f"{asked!r} holds none of {', '.join(wanted.names)}; {wanted.how_to_get}")
-    return found
+    found = _in_folder(place, wanted)
+    if found is not None:
+        return found, ""
+    names = ", ".join(wanted.names)
+    if required:
+        raise DataError(f"{asked!r} holds none of {names}; {wanted.how_to_get}")
+    return None, f"{asked!r}, which COURSE_DATA names, holds none of {names}{_instead(place)}"
 
 
-def _cached_or_downloaded(wanted: Wanted, read: Callable[[Path, Kind], Data]) -> Data:
+def _in_folder(folder: Path, wanted: Wanted) -> Path | None:
+    """The data set in a folder: by its name, by its name in another case, or by its content."""
+    named = next((folder / name for name in wanted.names if (folder / name).exists()), None)
+    if named is not None and (named.is_file() or wanted.mine(named)):
+        return named
+    if wanted.mine(folder):
+        return folder
+    entries = inside(folder)
+    for name in wanted.names:
+        for entry in entries:
+            if entry.name.lower() == name.lower() and (entry.is_file() or wanted.holds(entry)):
+                return entry
+    found = [entry for entry in entries if wanted.holds(entry)]
+    # A folder and the folder inside it may be the same find.
+    found = [entry for entry in found if entry.parent not in found]
+    if len(found) > 1:
+        some = " and ".join(repr(str(entry.relative_to(folder))) for entry in found[:2])
+        raise DataError(f"{str(folder)!r} holds {some}, and either could be meant; name one of "
+                        "them instead of the folder")
+    return found[0] if found else named
+
+
+def _instead(folder: Path) -> str:
+    names = [entry.name for entry in _visible(folder)]
+    if not names:
+        return " (it is empty)"
+    return f" (but {', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
+
+
+def _cached_or_downloaded(wanted: Wanted, read: Callable[[Path, Kind], Data],
+                          forbidden: str) -> Data:
     folders = cache_folders()
     for place in (folder / name for folder in folders for name in wanted.names):
         if place.exists():
@@ -151,8 +230,8 @@ def _cached_or_downloaded(wanted: Wanted, read: Callable[[Path, Kind], Data]) ->
                 return read(place, "cache")
             except DataError as error:
                 raise DataError(f"{error} (or delete it, to have it downloaded again)") from error
-    if offline():
-        raise DataError("COURSE_OFFLINE=1 forbids the download")
+    if forbidden:
+        raise DataError(f"{forbidden} forbids the download")
     return read(download(wanted.mirrors, folders, check=wanted.check, megabytes=wanted.megabytes),
                 "download")
 
@@ -182,8 +261,10 @@ def download(mirrors: Sequence[str], folders: Sequence[Path], *, check: Callable
         except DataError as error:
             failures.append(str(error))
         except OSError as error:
-            raise DataError(f"{folder} cannot take the download ({error.strerror}); free "
-                            f"{megabytes} MB there, or {remedy}") from error
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            do = f"free {megabytes} MB there" if full else "make it writable"
+            raise DataError(f"{folder} cannot take the download ({reason(error)}); {do}, or "
+                            f"{remedy}") from error
     raise DataError(f"{' and '.join(failures)}; try again later, or {remedy}")
 
 
@@ -194,7 +275,7 @@ def _first_writable(folders: Sequence[Path], remedy: str) -> Path:
             folder.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=folder).close()
         except OSError as error:
-            refusals.append(f"{folder} cannot be written ({error.strerror})")
+            refusals.append(f"{folder} cannot be written ({reason(error)})")
         else:
             return folder
     raise DataError(f"{' and '.join(refusals)}; make one of them writable, or {remedy}")
@@ -223,6 +304,7 @@ def _transfer(url: str, part: Path) -> None:
     from ..runtime import Progress
 
     host = urlsplit(url).hostname
+    _check_certificates(url)
     for last_try in (False, True):
         try:
             with part.open("wb") as file, Progress(f"downloading {part.name}", unit="B") as bar:
@@ -234,4 +316,31 @@ def _transfer(url: str, part: Path) -> None:
         except requests.RequestException as error:
             if last_try or isinstance(error, requests.ConnectTimeout):
                 raise DataError(f"the connection to {host} failed "
-                                f"({type(error).__name__})") from error
+                                f"({type(error).__name__}{_setting(url, error)})") from error
+
+
+def _certificates() -> tuple[str, str]:
+    """The variable that tells requests where the certificates lie, and its value, or two blanks."""
+    return next(((name, os.environ[name]) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+                 if os.environ.get(name)), ("", ""))
+
+
+def _check_certificates(url: str) -> None:
+    name, place = _certificates()
+    if url.startswith("https:") and name and not os.path.exists(place):
+        raise DataError(f"{name} is {place!r}, which does not exist; correct or unset it")
+
+
+def _setting(url: str, error: Exception) -> str:
+    """The setting of the environment that a failed connection depends on, if there is one."""
+    import requests
+
+    if isinstance(error, (requests.exceptions.ProxyError, requests.exceptions.InvalidProxyURL,
+                          requests.exceptions.InvalidSchema)):
+        kinds = (f"{urlsplit(url).scheme}_proxy", "all_proxy")
+        names = [name for kind in kinds for name in (kind, kind.upper())]
+        found = next((name for name in names if os.environ.get(name)), "")
+        return f", by way of the proxy that {found} names" if found else ""
+    if isinstance(error, requests.exceptions.SSLError) and _certificates()[0]:
+        return ", with the certificates {1!r} that {0} names".format(*_certificates())
+    return ""
