@@ -162,5 +162,5 @@ def test_a_seed_may_be_any_integer(seed):
 
 @pytest.mark.parametrize("seed", [1.0, "1", None])
 def test_a_seed_that_is_no_integer_is_quoted(seed):
-    with pytest.raises(TypeError, match=f"seed is {seed!r}; it must be an integer"):
+    with pytest.raises(ValueError, match=f"seed is {seed!r}; it must be a whole number"):
         runtime.seed_everything(seed)

@@ -1006,6 +1006,7 @@ print(inspect.getsource(training._train_one_epoch))
 # | line | against |
 # |---|---|
 # | `model.train()` at each epoch | the mode that a validation left, section 4 |
+# | `_logits(model, inputs)` | it is `model(inputs)`, with one sentence if that fails |
 # | `_unpack(batch, device)` | the wrong device, section 10 |
 # | `zero_grad`, `backward`, `step` | gradients that add up, section 2 |
 # | `scheduler` only where it counts batches | a schedule run down, section 7 |
@@ -1034,7 +1035,7 @@ print(f"largest difference of 10 epoch losses below 1e-5: {bool(difference.abs()
 #
 # After each epoch `fit` evaluates, keeps a *copy* of the best weights and restores it at the end.
 # `patience=5` stops after five epochs without improvement (*early stopping*); `max_grad_norm=1.0`
-# shortens longer gradients (*clipping*); `scheduler=` is stepped when it should be. Ctrl-C, or the
+# shortens longer gradients (*clipping*); `scheduler=` is stepped after each epoch, or after each batch with `scheduler_steps="batch"`. Ctrl-C, or the
 # stop button, ends the training but loses no finished epoch.
 #
 # > **Predict.** Can the validation loss lie *below* the training loss?
