@@ -394,7 +394,7 @@ f1_loss(hopeless, no_fraud), soft_f1_loss(hopeless, no_fraud, average="binary")
 
 # %% [markdown]
 # The result is `nan`, *not a number*, and a single `nan` spoils all weights of a network. The
-# package's version returns 1 with a gradient of zero, and we use it from here on.
+# package's version returns 1 with a gradient of zero, and we train with it in section 6.
 #
 # What can you do about batches without positives?
 #
@@ -645,11 +645,11 @@ pd.DataFrame(mean_f1).T.round(3)
 # mostly hard for the other. So we subtract within each pair first, and ask how much the *gain*
 # would vary with other rows and other seeds. The package's `paired_gain` returns the five gains
 # and the *standard error* of their mean, the standard deviation that this mean would have. We
-# write it after a ±. (Section 7 builds its heart in ten lines.) If there were no gain at all,
-# the mean would be within two standard errors of 0 in about 95 of 100 such experiments; so a
-# mean further away is a sign of a real gain.
+# write it after a ±. (Section 7 builds its core in ten lines.) If there were no gain at all, the
+# mean would be within two standard errors of 0 in about 95 of 100 such experiments; so a mean
+# further away is a sign of a real gain.
 #
-# Only rows with a fraud or an alarm enter F1, so we hand over only these.
+# True negatives do not enter F1, so we hand over only the rows with a fraud or an alarm.
 
 # %%
 matter = (test.y > 0) | (torch.cat(list(alarms.values())).sum(dim=0) > 0)
@@ -668,12 +668,13 @@ plots.show(ax, "Gain in F1 of soft F1 (at 0.5) over cross entropy at three thres
                "the five pairs, the diamond their mean, and the bar reaches two standard errors to each side.")
 
 # %% [markdown]
-# Going down the figure, each row takes away one explanation. Begin with *tanh*. At a chosen
-# threshold soft F1 is ahead by 0.012, a little over two standard errors, so this is probably not
-# noise. But in hindsight 0.002 ± 0.003 is left, which we cannot distinguish from 0. (Hindsight
-# flatters cross entropy a little, because its threshold was chosen on the test rows.) So in this
-# run the two networks detect about equally well, and a good part of the lead is the price of
-# *choosing* a threshold from only a hundred frauds among the validation rows.
+# Begin with the lower half of the figure, *tanh*. At 0.5 and at a chosen threshold soft F1 is
+# ahead by 0.011 and 0.012, a little over two standard errors, so this is probably not noise. But
+# in hindsight 0.002 ± 0.003 is left, which we cannot distinguish from 0. (Hindsight flatters
+# cross entropy here, because only its threshold was chosen on the test rows. If both use
+# hindsight, the table has a lead of 0.004.) So in this run the two networks detect about equally
+# well, and a part of the lead can be the price of *choosing* a threshold from only a hundred
+# frauds among the validation rows.
 #
 # With *leaky ReLU* soft F1 is ahead by 0.036 even in hindsight. Is this a success of F1? Look at
 # the table once more. Cross entropy with tanh reaches 0.854 at a chosen threshold, and with
@@ -683,10 +684,10 @@ plots.show(ax, "Gain in F1 of soft F1 (at 0.5) over cross entropy at three thres
 #
 # **Verdict.** Does training on F1 beat cross entropy with a well-chosen threshold? Here it does
 # by about one hundredth, if cross entropy is trained well (by less if both losses choose), and a
-# good part of that is the price of choosing a threshold from only a hundred frauds. On the real
+# part of that can be the price of choosing a threshold from only a hundred frauds. On the real
 # rows no lead could be shown (see the box below). The large lead at 0.5, which a blog post would
 # report, came from a threshold that nobody had chosen, and from a unit with which cross entropy
-# trains badly. In return we gave up probabilities for decisions.
+# did less well. In return we gave up probabilities for decisions.
 
 # %% [markdown]
 # > **With more seeds, and longer.** Is it too little training? We repeated the comparison with
@@ -898,7 +899,7 @@ dice = 2 * (score * fraud).sum() / (score.sum() + fraud.sum())
 print(f"soft Dice {dice:.4f}, soft F1 {f1(score, fraud):.4f}")
 
 # %% [markdown]
-# It is the same, because $\sum p = tp + fp$ and $\sum y = tp + fn$. Two communities use one
+# It is the same, because $\sum p = tp + fp$ and $\sum y = tp + fn$. Two communities use the same
 # loss.
 #
 # But some Dice losses are not this one. The one in the V-Net paper has *squares* in the
