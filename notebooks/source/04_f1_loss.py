@@ -696,7 +696,9 @@ plots.show(ax, "Gain in F1 of soft F1 (at 0.5) over cross entropy at three thres
 # > leaky ReLU, and by 0.014, 0.012 and 0.010 with tanh (standard errors 0.001 to 0.004). In
 # > hindsight 0.007, 0.003 and 0.005 were left with tanh. So the gap becomes smaller with more
 # > epochs, but more epochs alone do not close it for the leaky ReLU. And with so many frauds to
-# > judge by, a lead of a few thousandths remains even in hindsight. **On the real rows** (all
+# > judge by, a lead of a few thousandths remains even in hindsight.
+# >
+# > **On the real rows** (all
 # > frauds and a 15 % sample of the normal payments, 98 frauds in the test part, three splits) no
 # > lead could be shown: against cross entropy at its chosen threshold it was between -0.027 and
 # > 0.021, and never beyond two standard errors. There, choosing a threshold for *soft F1*
