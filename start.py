@@ -10,6 +10,7 @@
     python start.py site                build the site under build/site, from the stored outputs
     python start.py slides              make a deck of slides of each notebook under build/slides
     python start.py colab [NAME ...]    execute the notebooks alone, on the versions Colab has
+    python start.py oldest [NAME ...]   execute them, and the tests, on the oldest versions promised
     python start.py badges OWNER/NAME   write a fork's address and Colab badges into the sources
 
 NAME picks notebooks by number or name: `run 7`, `run 07_credit_card_imbalance`.
@@ -57,6 +58,7 @@ BUILD = ROOT / "build"
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "course-requirements.sha256"
+OTHER_VERSIONS = ROOT / "tests" / "versions" / "run.py"
 CELL_TIMEOUT = 600  # seconds
 EMBEDDED = {"COURSE_DATA": "embedded", "COURSE_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 FRONT = "00_start_here", 1, "belief_map.png"  # the README shows this notebook's figure 1, from 0
@@ -98,11 +100,18 @@ def set_up() -> None:
                 "pip could not install the requirements (its reason stands above): check the "
                 "network and the disk space, then call start.py again to resume."
             )
-    # A relative .pth file, not `pip install -e`: it needs no build, survives a move of
-    # the folder, and holds no path that could be misread in another encoding.
-    site = next(VENV.glob("lib/python*/site-packages"), VENV / "Lib" / "site-packages")
-    (site / "course.pth").write_text(os.path.relpath(ROOT, site) + "\n")
+    let_find_the_course(VENV)
     STAMP.write_text(requirements_stamp())
+
+
+def let_find_the_course(environment: Path) -> None:
+    """Let an environment's Python import course_utils from this folder.
+
+    By a relative .pth file, not `pip install -e`: it needs no build, survives a move of the folder,
+    and holds no path that could be misread in another encoding.
+    """
+    site = next(environment.glob("lib/python*/site-packages"), environment / "Lib/site-packages")
+    (site / "course.pth").write_text(os.path.relpath(ROOT, site) + "\n")
 
 
 def make_venv() -> None:
@@ -460,7 +469,11 @@ def slides() -> int:
 
 
 def colab(*names: str) -> int:
-    return call([sys.executable, ROOT / "tests" / "colab" / "run_as_colab.py", *names])
+    return call([sys.executable, OTHER_VERSIONS, "colab", *names])
+
+
+def oldest(*names: str) -> int:
+    return call([sys.executable, OTHER_VERSIONS, "oldest", *names])
 
 
 def badges(name: str) -> int:
@@ -486,7 +499,7 @@ def badges(name: str) -> int:
 
 
 COMMANDS = {"run": run, "regenerate": regenerate, "test": test, "bench": bench,
-            "site": site, "slides": slides, "colab": colab, "badges": badges}
+            "site": site, "slides": slides, "colab": colab, "oldest": oldest, "badges": badges}
 WITHOUT_NAMES = {"test": "runs every check", "site": "builds every page",
                  "slides": "makes every deck"}
 
@@ -507,6 +520,8 @@ def main(arguments: list[str]) -> int:
         sys.exit(f"`{command}` {does} and takes no names; it got {' '.join(names)}.")
     if command == "badges" and len(names) != 1:
         sys.exit("`badges` takes one name, OWNER/NAME: that of the fork on GitHub.")
+    # Before torch is imported: a thread that waits for its next task leaves the core to others.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     data = os.environ.get("COURSE_DATA")
     if data and data != "embedded":  # kernels run in notebooks/, the caller somewhere else
         os.environ["COURSE_DATA"] = os.path.abspath(os.path.expanduser(data))

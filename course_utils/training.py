@@ -687,7 +687,7 @@ _NO_BATCH = ("{} gave no batch; is its data set empty, or is it an iterator that
 def _train_one_epoch(model: nn.Module, loader: Iterable, loss_fn: LossFunction,
                      optimizer: torch.optim.Optimizer, scheduler: LRScheduler | None,
                      max_grad_norm: float | None, bar: runtime.Progress) -> dict[str, float]:
-    device, batches = _device_of(model), []
+    device, losses, sizes, hits = _device_of(model), [], [], []
     model.train()
     for batch in loader:
         inputs, target, weight = _unpack(batch, device)
@@ -696,23 +696,32 @@ def _train_one_epoch(model: nn.Module, loader: Iterable, loss_fn: LossFunction,
         optimizer.zero_grad()
         loss.backward()
         if max_grad_norm is not None:
-            # First by the largest entry, since the squares of entries above 1e19 overflow.
-            nn.utils.clip_grad_norm_(model.parameters(), max(1e12, max_grad_norm), math.inf)
-            nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm)
+            _clip(model, max_grad_norm)
         optimizer.step()
         if scheduler is not None:
             scheduler.step()
         right = _decide(logits.detach()) == target
-        # No .item() here, for which a GPU would have to wait.
-        batches.append((loss.detach(), size, (right if weight is None else right * weight).sum()))
+        losses.append(loss.detach())  # no .item(), for which a GPU would have to wait
+        sizes.append(size)
+        hits.append((right if weight is None else right * weight).sum())
         bar.update(1)
-    if not batches:
+    if not losses:
         raise ValueError(_NO_BATCH.format("train_loader"))
+    loss, size, right = _stacked(losses), _stacked(sizes), _stacked(hits)
     # By samples, not by batches, since the last batch may be smaller.
-    loss, size, right = (torch.stack([torch.as_tensor(value) for value in column]).cpu().double()
-                         for column in zip(*batches, strict=True))
     return {"train_loss": float(_mean(loss, size)),
             "train_accuracy": float(right.sum() / size.sum())}
+
+
+def _clip(model: nn.Module, max_grad_norm: float) -> None:
+    # First by the largest entry, since the squares of entries above 1e19 overflow.
+    nn.utils.clip_grad_norm_(model.parameters(), max(1e12, max_grad_norm), math.inf)
+    nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm)
+
+
+def _stacked(numbers: list[Any]) -> Tensor:
+    """Numbers, or tensors with one number each on any device, as float64 on the CPU."""
+    return torch.stack([torch.as_tensor(number) for number in numbers]).cpu().double()
 
 
 def _is_better(new: float, old: float, mode: str) -> bool:

@@ -128,7 +128,7 @@ def ran(request, lab, browser) -> Iterator[SimpleNamespace]:
         command = "Run All Above Selected Cell"
         page.locator(f".jp-CodeCell:has-text('{SLIDER}') + .jp-Cell").click()
     page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_text(command, exact=True).click()
+    page.locator("#jp-mainmenu-run").get_by_text(command, exact=True).click()  # not the palette
     page.wait_for_function(RUN_OR_FAILED, arg=[count, TROUBLE], polling=500)
     trouble = page.locator(TROUBLE).all_text_contents()
     yield SimpleNamespace(name=request.param, page=page, count=count, complaints=complaints,

@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import runpy
 import socket
 import subprocess
 import sys
@@ -327,6 +328,24 @@ def test_flags_reach_the_python_of_the_venv(called, monkeypatch, tmp_path):
     assert called[0][1:] == [start.__file__, "--no-browser"]
 
 
+def test_threads_that_wait_leave_their_core_to_others_unless_the_caller_wants_it_otherwise(
+        called, monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    assert start.main(["site"]) == 0
+    assert os.environ["OMP_WAIT_POLICY"] == "active"
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    assert start.main(["site"]) == 0
+    assert os.environ["OMP_WAIT_POLICY"] == "passive"
+
+
+@pytest.mark.parametrize("versions", ["colab", "oldest"])
+def test_other_versions_are_asked_for_with_the_names_of_the_notebooks(called, versions):
+    assert start.main([versions, "7", "04"]) == 0
+    script, *arguments = called[0][1:]
+    assert Path(script).is_file()
+    assert arguments == [versions, "7", "04"]
+
+
 @pytest.mark.parametrize(("flags", "ip"), [
     ((), ["--ServerApp.ip=127.0.0.1"]), (("--no-browser",), ["--ServerApp.ip=127.0.0.1"]),
     (("--ip=0.0.0.0",), []), (("--ip", "0.0.0.0"), []), (("--ServerApp.ip=0.0.0.0",), [])])
@@ -471,7 +490,17 @@ RANGES_TEXT = (ROOT / "requirements.txt").read_text(encoding="utf-8")
 RANGES = requirements(RANGES_TEXT)
 COURSE = requirements(RANGES_TEXT.split("# The tools")[0])  # what the notebooks need, no tools
 LOCK = requirements((ROOT / "requirements.lock").read_text(encoding="utf-8"))
-COLAB = requirements((ROOT / "tests/colab/requirements.txt").read_text(encoding="utf-8"))
+COLAB = requirements((ROOT / "tests/versions/colab.txt").read_text(encoding="utf-8"))
+OTHER_VERSIONS = runpy.run_path(str(start.OTHER_VERSIONS))
+
+
+def test_the_oldest_versions_are_the_lower_ends_of_all_ranges():
+    oldest = requirements(OTHER_VERSIONS["lower_ends"](RANGES_TEXT))
+    ends = {name: [end.version for end in requirement.specifier if end.operator == ">="]
+            for name, requirement in RANGES.items()}
+    assert {name: [str(pin.version) for pin in requirement.specifier if pin.operator == "=="]
+            for name, requirement in oldest.items()} == ends
+    assert all(len(end) == 1 for end in ends.values())
 
 
 def test_todays_colab_lacks_two_packages_and_no_more():
