@@ -57,6 +57,26 @@ def test_the_course_is_found_where_it_was_fetched(empty):
     assert (done.stdout, done.stderr, done.returncode) == (f"{empty / 'course'}\n", "", 0)
 
 
+def turns_before_sleeping(done: subprocess.CompletedProcess) -> set[str]:
+    """How long a waiting thread keeps its core, as the OpenMP library that torch brought says.
+
+    GNU's counts turns of a loop; LLVM's and Intel's, on macOS and Windows, milliseconds.
+    """
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = set(re.findall(r"(?:GOMP_SPINCOUNT|KMP_BLOCKTIME)\s*=\s*'(\w+)", done.stderr))
+    if not found:
+        pytest.skip("this build of torch does not say how its threads wait")
+    return found
+
+
+def test_threads_that_wait_for_work_leave_their_core_to_others(tmp_path, empty, monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    (tmp_path / "course_utils").mkdir()
+    say = {"then": "import torch; torch.ones(10**6).sum()", "OMP_DISPLAY_ENV": "verbose"}
+    assert turns_before_sleeping(run(empty, **say)) == {"0"}
+    assert turns_before_sleeping(run(empty, **say, OMP_WAIT_POLICY="active")) != {"0"}
+
+
 @needs_git
 def test_a_notebook_alone_fetches_the_course_that_course_repo_names_and_its_needs(tmp_path, empty):
     published = tmp_path / "published"

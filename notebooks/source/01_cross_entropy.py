@@ -44,7 +44,7 @@ import subprocess
 import sys
 from pathlib import Path
 from IPython.core.error import UsageError  # shown as a sentence, without a traceback
-
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch: waiting threads sleep
 REPO = ""  # the course's address, for notebooks opened on their own
 if importlib.util.find_spec("course_utils") is None:
     folders = [Path.cwd(), *Path.cwd().parents]
@@ -558,13 +558,13 @@ trained = train_many(make_network, losses, (x[train], digit[train]),
 # > every network, somewhat lower in every network, or very low in some of them?
 
 # %%
-guesses = trained.logits["val"].argmax(dim=2)   # a row of 597 guesses per network
+guesses = trained.logits["val"].argmax(dim=2).numpy()   # a row of 597 guesses per network
 guesses = {"cross entropy": guesses[:100], "softmax twice": guesses[100:]}
 worst_recall = {}
 for name in losses:
     worst_recall[name] = []
     for guess in guesses[name]:
-        recall = recall_score(digit[val], guess, average=None)   # one number per class
+        recall = recall_score(digit[val].numpy(), guess, average=None)   # one number per class
         worst_recall[name].append(recall.min())
 
 # %% tags=["hide-input"]

@@ -43,7 +43,7 @@ import subprocess
 import sys
 from pathlib import Path
 from IPython.core.error import UsageError  # shown as a sentence, without a traceback
-
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch: waiting threads sleep
 REPO = ""  # the course's address, for notebooks opened on their own
 if importlib.util.find_spec("course_utils") is None:
     folders = [Path.cwd(), *Path.cwd().parents]

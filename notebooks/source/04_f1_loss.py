@@ -42,7 +42,7 @@ import subprocess
 import sys
 from pathlib import Path
 from IPython.core.error import UsageError  # shown as a sentence, without a traceback
-
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch: waiting threads sleep
 REPO = ""  # the course's address, for notebooks opened on their own
 if importlib.util.find_spec("course_utils") is None:
     folders = [Path.cwd(), *Path.cwd().parents]
@@ -139,7 +139,8 @@ def f1(answer, target):
     return 2 * tp / (2 * tp + fp + fn)
 
 # %% tags=["nbval-check-output"]
-print(f"our F1 {f1(alarm, fraud):.4f}, scikit-learn's F1 {f1_score(fraud, alarm):.4f}")
+in_sklearn = f1_score(fraud.numpy(), alarm.numpy())      # scikit-learn works on NumPy arrays
+print(f"our F1 {f1(alarm, fraud):.4f}, scikit-learn's F1 {in_sklearn:.4f}")
 
 # %% [markdown]
 # So far the threshold was 0.5. What do other thresholds do?
@@ -238,8 +239,7 @@ difference = f1_loss(logits, fraud) - soft_f1_loss(logits, fraud, average="binar
 print(f"difference from the package: {difference.abs():.0e}")
 
 certain = torch.where(score >= 0.5, 60.0, -60.0)
-print(f"soft F1 of certain answers: {1 - f1_loss(certain, fraud):.4f}, "
-      f"scikit-learn's F1: {f1_score(fraud, score >= 0.5):.4f}")
+print(f"soft F1 of certain answers {1 - f1_loss(certain, fraud):.4f}, F1 {in_sklearn:.4f}")
 
 # %%
 soft_f1 = []

@@ -37,7 +37,7 @@ import subprocess
 import sys
 from pathlib import Path
 from IPython.core.error import UsageError  # shown as a sentence, without a traceback
-
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch: waiting threads sleep
 REPO = ""  # the course's address, for notebooks opened on their own
 if importlib.util.find_spec("course_utils") is None:
     folders = [Path.cwd(), *Path.cwd().parents]
@@ -203,7 +203,8 @@ def as_probabilities(p):
 # %%
 def ap(part, p):
     order = np.argsort(-p)  # what is sorted already, scikit-learn sorts in no time
-    return average_precision_score(part.y[order], p[order], sample_weight=part.weight[order])
+    y, weight = part.y.numpy()[order], part.weight.numpy()[order]
+    return average_precision_score(y, p[order], sample_weight=weight)
 
 def f1(part, alarm):
     alarm, frauds = part.weight.numpy() * np.asarray(alarm), part.y.numpy()
@@ -223,10 +224,12 @@ def judge(on_val, on_test):
 # > regression, a linear model. What AP does each get?
 
 # %%
-linear = LogisticRegression(max_iter=300).fit(parts.train.x, parts.train.y, parts.train.weight)
+train_x, train_y, train_weight = (
+    column.numpy() for column in [parts.train.x, parts.train.y, parts.train.weight])
+linear = LogisticRegression(max_iter=300).fit(train_x, train_y, train_weight)
 baselines = {"constant answer": judge(np.full(len(val), prevalence),
                                       np.full(len(test), prevalence)),
-             "logistic regression": judge(*(linear.predict_proba(part.x)[:, 1]
+             "logistic regression": judge(*(linear.predict_proba(part.x.numpy())[:, 1]
                                             for part in [val, test]))}
 if truth is not None:
     baselines["the truth itself"] = judge(data.posterior(val.raw_index), truth)
@@ -587,7 +590,7 @@ plots.show(fig, "Mean confusion matrices of 10 runs on the test rows. At 0.5 (to
 # > positive rate of 1 % sounds small: how many false alarms is that for each fraud there is?
 
 # %%
-told = {"logistic regression": [linear.predict_proba(test.x)[:, 1]],
+told = {"logistic regression": [linear.predict_proba(test.x.numpy())[:, 1]],
         "cross entropy": prob["cross entropy"][1]}
 normals = 1 / prevalence - 1  # for each fraud
 
@@ -908,7 +911,7 @@ print(f"of ten differences in AP, beyond {errors_needed:.1f} errors over seeds a
 def with_error(difference):
     return f"{difference[:, 0].mean():.3f} ± {error_of(difference):.3f}"
 
-over = redrawn["AP"][reference] - redrawn_ap(linear.predict_proba(test.x)[:, 1])
+over = redrawn["AP"][reference] - redrawn_ap(linear.predict_proba(test.x.numpy())[:, 1])
 print(f"AP, cross entropy minus logistic regression: {with_error(over)}")
 if truth is not None:
     print("AP below that of the true probability, on average the best there is:")
@@ -1189,7 +1192,7 @@ in_euro = pd.DataFrame({(name, seed): costs(name, seed) for name in [*chosen_fou
 mean_and_spread(in_euro, 0)
 
 # %%
-linear_p = linear.predict_proba(test.x)[:, 1]
+linear_p = linear.predict_proba(test.x.numpy())[:, 1]
 print(f"by p x amount > fee: logistic regression {cost(linear_p * amount > fee):,} euro", end="")
 print("" if truth is None else f", the true probability {cost(truth * amount > fee):,} euro")
 
