@@ -29,6 +29,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 from sklearn.metrics import confusion_matrix
 from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler
 
 from .arrays import as_array, as_runs
 from .losses import sigmoid_focal_loss
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from .training import History
 
 __all__ = ["LOOK", "STYLE", "explore", "plot_belief_map", "plot_clouds", "plot_confusion_matrix",
-           "plot_gains", "plot_history", "plot_loss_curves", "plot_pr_curve", "plot_reliability",
-           "plot_runs", "show", "show_images"]
+           "plot_gains", "plot_history", "plot_hits", "plot_loss_curves", "plot_pr_curve",
+           "plot_reliability", "plot_runs", "plot_schedule", "show", "show_images"]
 
 #: The course's style. The functions below use it; a notebook calls plt.style.use(plots.STYLE).
 STYLE = Path(__file__).with_name("course.mplstyle")
@@ -419,8 +420,8 @@ def plot_history(history: History, *, columns: Sequence[str] | None = None,
     if missing:
         raise ValueError(f"columns holds {missing[0]!r}; the history has {', '.join(frame)}")
     ax = _axes(ax)
-    for column, marker in zip(columns, "os^Dv<>P" * len(columns), strict=False):
-        ax.plot(frame.index, frame[column], marker=marker, label=column.replace("_", " "),
+    for column, look in zip(columns, itertools.cycle(_OTHERS), strict=False):
+        ax.plot(frame.index, frame[column], label=column.replace("_", " "), **look,
                 markevery=max(1, len(frame) // 15))
     if history.best_epoch is not None:
         ax.axvline(history.best_epoch, color="#999999", linestyle=":", linewidth=1.5,
@@ -457,11 +458,40 @@ def plot_runs(runs: Mapping[str, ArrayLike], *, x: ArrayLike | None = None, band
             raise ValueError(f"the runs of {name!r} have shape {values.shape}; they must be a "
                              "table (runs, steps)")
         steps = np.arange(1, values.shape[1] + 1) if x is None else as_array(x)
-        line, = ax.plot(steps, values.mean(axis=0), label=name, **(_look(name) or next(others)))
+        look = _look(name) or dict(next(others))
+        if len(steps) > 30:  # marks would hide the line
+            look.pop("marker", None)
+        line, = ax.plot(steps, values.mean(axis=0), label=name, **look)
         if band:
             ax.fill_between(steps, values.min(axis=0), values.max(axis=0), alpha=0.2,
                             color=line.get_color(), linewidth=0)
     ax.legend()
+    return ax
+
+
+@_in_style
+def plot_schedule(scheduler: LRScheduler, steps: int, *, ax: Axes | None = None) -> Axes:
+    """Plot the learning rate that each of the next steps would use. It makes these steps.
+
+    Args:
+        scheduler: a new one, which is used up by this. It is stepped after each step of its
+            optimiser, whose parameters have no gradients yet and so stay as they are.
+        steps: how many, ``>= 1``.
+        ax: where to draw; ``None`` for a new figure.
+
+    >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    >>> ax = plot_schedule(torch.optim.lr_scheduler.StepLR(optimizer, 2, 0.5), steps=4)
+    >>> ax.lines[0].get_ydata().tolist()
+    [1.0, 1.0, 0.5, 0.5]
+    """
+    ax, rates = _axes(ax), []
+    for _ in range(steps):
+        rates.append(float(scheduler.optimizer.param_groups[0]["lr"]))
+        scheduler.optimizer.step()
+        scheduler.step()
+    ax.plot(range(1, steps + 1), np.array(rates), color="black", linestyle="-")
+    ax.set(xlabel="calls of scheduler.step()", ylabel="learning rate", xlim=(0, steps),
+           ylim=(0, 1.05 * max(rates)))
     return ax
 
 
@@ -532,6 +562,44 @@ def plot_gains(gains: Mapping[str, tuple[ArrayLike, float]], *, ax: Axes | None 
     ax.axvline(0, color="black", linewidth=1, linestyle="-", zorder=1)
     ax.set(xlabel="gain", yticks=range(len(gains)), yticklabels=list(gains))
     ax.set_ylim(len(gains) - 0.5, -0.5)
+    return ax
+
+
+@_in_style
+def plot_hits(hits: Mapping[str, ArrayLike], n: int, *, ax: Axes | None = None) -> Axes:
+    """Plot the accuracy of several methods, one row each from top to bottom, all judged on n cases.
+
+    A dot is one run. The grey bar is Wilson's 95 % interval for the mean number of hits: how far
+    the luck of the n cases may reach. It does not hold the luck of the runs, and it is not meant
+    for comparing methods that were judged on the same cases.
+
+    Args:
+        hits: name to the number of right answers of each run, each from 0 to ``n``.
+        n: the number of cases, at least 1.
+        ax: where to draw; ``None`` for a new figure.
+
+    Raises:
+        ValueError: there is nothing to draw, or a number of hits is not between 0 and ``n``.
+
+    Source: Wilson, "Probable Inference, the Law of Succession, and Statistical Inference",
+    Journal of the American Statistical Association 22 (1927).
+    """
+    if not hits:
+        raise ValueError("hits is empty; give at least one method")
+    ax = plt.subplots(figsize=(8, 0.45 * len(hits) + 0.9))[1] if ax is None else ax
+    for row, (name, values) in enumerate(hits.items()):
+        runs = np.atleast_1d(as_array(values))
+        if not (len(runs) and (runs >= 0).all() and (runs <= n).all()):
+            raise ValueError(f"hits[{name!r}] is {values!r}; it must hold numbers from 0 to {n}")
+        share, luck = runs.mean() / n, 1.959964**2 / n
+        centre = (share + luck / 2) / (1 + luck)
+        half = (luck * (share * (1 - share) + luck / 4)) ** 0.5 / (1 + luck)
+        ax.plot([centre - half, centre + half], [row, row], color="#C8C8C8", linewidth=11,
+                linestyle="-", solid_capstyle="butt")
+        heights = row + 0.1 * (np.arange(len(runs)) - (len(runs) - 1) / 2)
+        ax.plot(runs / n, heights, "o", color="black", markersize=4)
+    ax.set(xlabel="accuracy", yticks=range(len(hits)), yticklabels=list(hits))
+    ax.set_ylim(len(hits) - 0.5, -0.5)
     return ax
 
 

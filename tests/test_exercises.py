@@ -130,7 +130,7 @@ def gives_away(exercise, hint):
 
 @pytest.mark.parametrize(("exercise", "hint", "away"), [
     ("training_loop.q1", "The second round adds to what is there: -4 + 2 (1.4 - 3).", True),
-    ("training_loop.q7", "146 / 153 = 0.95425; 145 / 153 = 0.9477.", True),
+    ("training_loop.q10", "146 / 153 = 0.95425; 145 / 153 = 0.9477.", True),
     ("choosing_a_loss.q9", "(1 - 0.0025) to the power of 20.", True),
     ("choosing_a_loss.q9", "One claim stays quiet with probability 1 - 0.05/20.", False),
     ("imbalance.q4", "The best of many thresholds fits the noise: the threshold.", True),

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from matplotlib.colors import to_rgb
 from PIL import Image
+from scipy.stats import binomtest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_curve
 
@@ -321,6 +322,25 @@ def test_gains_are_shown_pair_by_pair_with_mean_and_two_errors():
         plots.plot_gains({})
 
 
+def test_hits_are_shown_run_by_run_with_wilsons_interval():
+    ax = plots.plot_hits({"head": [140, 150], "always bee": 83, "all": [153]}, 153)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["head", "always bee", "all"]
+    bars, runs = ax.lines[::2], ax.lines[1::2]
+    for bar, hits in zip(bars, [145, 83, 153], strict=True):
+        interval = binomtest(hits, 153).proportion_ci(method="wilson")
+        np.testing.assert_allclose(bar.get_xdata(), interval, atol=1e-6)
+    assert [line.get_xdata().tolist() for line in runs] == [[140 / 153, 150 / 153], [83 / 153], [1]]
+    assert ax.yaxis_inverted()
+
+
+@pytest.mark.parametrize(("hits", "says"), [
+    ({}, "hits is empty"), ({"a": []}, r"hits\['a'\] is \[\]"), ({"a": [154]}, "from 0 to 153"),
+    ({"a": [-1]}, "from 0 to 153")])
+def test_hits_that_cannot_be_are_refused(hits, says):
+    with pytest.raises(ValueError, match=says):
+        plots.plot_hits(hits, 153)
+
+
 def test_what_is_no_loss_gets_no_colour_of_a_loss():
     lines = plots.plot_runs({name: [[1.0]] for name in ["few", "focal", "many", "x", "y"]}).lines
     mine = {line.get_color() for line in lines if line.get_label() != "focal"}
@@ -449,3 +469,13 @@ def test_what_is_no_picture_is_named(images, options, sentence):
 def test_images_of_another_kind_are_named():
     with pytest.raises(TypeError, match="images holds a str"):
         plots.show_images(["ant.jpg"])
+
+
+def test_a_schedule_is_plotted_as_the_optimiser_would_meet_it():
+    weight = torch.nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([weight], lr=0.5)
+    warm_up = torch.optim.lr_scheduler.LinearLR(optimizer, 0.25, total_iters=3)
+    line, = plots.plot_schedule(warm_up, steps=5).lines
+    assert line.get_xdata().tolist() == [1, 2, 3, 4, 5]
+    assert line.get_ydata().tolist() == pytest.approx([0.125, 0.25, 0.375, 0.5, 0.5])
+    assert weight.item() == 1.0
