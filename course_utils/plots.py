@@ -489,8 +489,8 @@ def plot_schedule(scheduler: LRScheduler, steps: int, *, ax: Axes | None = None)
         rates.append(float(scheduler.optimizer.param_groups[0]["lr"]))
         scheduler.optimizer.step()
         scheduler.step()
-    ax.plot(range(1, steps + 1), np.array(rates), color="black", linestyle="-")
-    ax.set(xlabel="calls of scheduler.step()", ylabel="learning rate", xlim=(0, steps),
+    ax.plot(range(steps), np.array(rates), color="black", linestyle="-")
+    ax.set(xlabel="calls to scheduler.step() so far", ylabel="learning rate", xlim=(0, steps),
            ylim=(0, 1.05 * max(rates)))
     return ax
 

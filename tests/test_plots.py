@@ -476,6 +476,6 @@ def test_a_schedule_is_plotted_as_the_optimiser_would_meet_it():
     optimizer = torch.optim.SGD([weight], lr=0.5)
     warm_up = torch.optim.lr_scheduler.LinearLR(optimizer, 0.25, total_iters=3)
     line, = plots.plot_schedule(warm_up, steps=5).lines
-    assert line.get_xdata().tolist() == [1, 2, 3, 4, 5]
+    assert line.get_xdata().tolist() == [0, 1, 2, 3, 4]
     assert line.get_ydata().tolist() == pytest.approx([0.125, 0.25, 0.375, 0.5, 0.5])
     assert weight.item() == 1.0

@@ -14,8 +14,8 @@
 # |---|---|---|
 # | [1. One step by hand](#1.-One-step-by-hand) | 5 | take a gradient step without autograd and with it |
 # | [2. Three lines, in order](#2.-Three-lines,-in-order) | 9 | say what a loop without `zero_grad` really is |
-# | [3. Train, validate, predict](#3.-Train,-validate,-predict) | 11 | write the three functions of a loop |
-# | [4. Left in training mode](#4.-Left-in-training-mode) | 9 | say which layers have two modes, and why validation needs the right one |
+# | [3. Train, validate, predict](#3.-Train,-validate,-predict) | 12 | write the three functions of a loop |
+# | [4. Left in training mode](#4.-Left-in-training-mode) | 8 | say which layers have two modes, and why validation needs the right one |
 # | [5. The numbers of an epoch](#5.-The-numbers-of-an-epoch) | 4 | average over samples, not over batches |
 # | [6. Which samples may decide](#6.-Which-samples-may-decide) | 5 | measure the optimism of a choice |
 # | [7. When the scheduler steps](#7.-When-the-scheduler-steps) | 4 | see which learning rate was used |
@@ -31,13 +31,13 @@
 # | [17. Mixed precision (further)](#17.-Mixed-precision-(further)) | 5 | say which numbers are stored in 16 bits, and which must not be |
 # | [18. Files and devices (further)](#18.-Files-and-devices-(further)) | 5 | load no code, and write code for any machine |
 # | [19. Three more tools (further)](#19.-Three-more-tools-(further)) | 3 | say what logging, averaging and compiling are for |
-# | [20. Exercises](#20.-Exercises) | 24 | check your own understanding |
+# | [20. Exercises](#20.-Exercises) | 31 | check your own understanding |
 #
-# The first eight sections are a lesson of 50 minutes, with Exercises 5.1 and 5.2 in them.
-# (Exercise 5.3 and all others are for later.) The page **needs** notebook
-# [01](01_cross_entropy.ipynb). Its **data** are scikit-learn's digits, which are always there.
-# It runs in about half a minute. Terms in *italics* are explained where they first appear, and
-# many also in the [glossary](../docs/glossary.md).
+# The first eight sections are a lesson of 50 minutes, with Exercise 5.1 in it. (All other
+# exercises are for later.) The page **needs** notebook [01](01_cross_entropy.ipynb). Its
+# **data** are scikit-learn's digits, which are always there. It runs in about half a minute.
+# Terms in *italics* are explained on the page, and many also in the
+# [glossary](../docs/glossary.md).
 
 # %% [markdown]
 # The next cell finds the course's helper package; run it once and go on.
@@ -94,11 +94,11 @@ file = folder.name + "/digits.pt"
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1. One step by hand
 #
-# Our data are 1,797 handwritten digits of 8 x 8 pixels. They are small enough that a whole
-# training takes a fraction of a second, so that we can afford to make mistakes. We shuffle them
-# and split them into three sets. We *train* on 500 digits. With the next 153 we *validate*,
-# which means that we base our choices on them. With the rest we *test* what we have found, and
-# base no choice on them. (153 is also the number of photos on which notebook 06 validates.)
+# Our data are 1,797 handwritten digits of 8 x 8 pixels. They are small enough that a whole run
+# takes a fraction of a second, so that we can afford to make mistakes. We shuffle them and split
+# them into three sets. We *train* on 500 digits. With the next 153 we *validate*, which means
+# that we base our choices on them. With the rest we *test* what we have found, and base no
+# choice on them. (153 is also the number of photos on which notebook 06 validates.)
 
 # %%
 pixels, digit = load_digits(return_X_y=True)
@@ -191,7 +191,7 @@ def roll(zero_grad, momentum=0.0):
 # %%
 ax = plots.plot_runs({"with zero_grad": [roll(True)], "without it": [roll(False)]}, band=False)
 ax.set(xlabel="step", ylabel="w", ylim=(-1.2, 1.9))
-plots.show(ax, "The weight w against the step. The bottom of the bowl is at w = 0.")
+plots.show(ax, "The weight w against the step. At the bottom of the bowl, w is zero.")
 
 # %% [markdown]
 # It does something else. With `zero_grad` the ball creeps down to 0. Without, it swings to and
@@ -295,9 +295,10 @@ def network():
                          nn.Linear(64, 10))
 
 # %% [markdown]
-# A blog post on the training loop (*post E* in the references) has one function for training,
-# for validation, and for samples without labels, with a flag that says which is meant. These are
-# three tasks with different needs, so we write three functions. The first one trains:
+# A blog post on the training loop has one function for training, for validation, and for samples
+# without labels, and an argument of it says what to do. (We call it *post E*. It is one of the
+# posts that this course examines; all of them are in the references.) These are three tasks with
+# different needs, so we write three functions. The first one trains:
 
 # %%
 def train_one_epoch(model, loader, optimizer):
@@ -315,8 +316,8 @@ def train_one_epoch(model, loader, optimizer):
 # %% [markdown]
 # `model.train()` here and `model.eval()` below belong together; section 4 is about them.
 # `loss.item()` is the mean loss of the batch as a plain number, and times `len(y)` it is a sum
-# over samples again (section 5). To validate, we compute no gradients, which `torch.no_grad()`
-# promises to PyTorch:
+# over samples again (section 5). To validate we need no gradients, and `torch.no_grad()` tells
+# PyTorch so:
 
 # %%
 def validate(model, loader):
@@ -412,11 +413,12 @@ for _ in range(3):
     print(f"{torch.softmax(model(x), dim=1)[0, y[0]]:.3f}")
 
 # %% [markdown]
-# It gives three answers to one question, because dropout picks other units each time. A
+# It gives three answers to one question, because dropout picks other inputs each time. A
 # nuisance, we might think, but no disaster. Now BatchNorm. Photos are often read from one folder
-# per class, as `ImageFolder` does, and validation photos are rarely shuffled. Then all photos of
-# a batch are of one kind. We imitate that with digits sorted by class, in batches of 4, which is
-# the batch size of *post A*. Dropout is switched off, so that we see BatchNorm alone.
+# per class, as `ImageFolder` does, and validation photos are rarely shuffled. Then nearly all
+# batches hold photos of one kind only. We imitate that with digits sorted by class, in batches
+# of 4, which is the batch size of *post A*. Dropout is switched off, so that we see BatchNorm
+# alone.
 #
 # > **Predict.** In evaluation mode about 94 % are right. How many are right in training mode, if
 # > the digits come sorted in batches of 4: about 90 %, about 50 %, or about 20 %? And if they
@@ -466,19 +468,22 @@ modes.groupby("shuffled")[["before", "after"]].mean().round(3)
 # It is not. After the sorted digits the accuracy has fallen from 0.940 to 0.923, and even the
 # shuffled ones have changed it a little. In training mode each forward pass also updates
 # BatchNorm's running averages, with gradients or without. Looking at the network has changed it,
-# and the validation digits have entered the model. (That is why we used copies.)
+# and through these averages the validation digits have become part of the model. (That is why we
+# used copies.)
 #
 # **Misconception: "`no_grad` is the validation mode."** `eval()` and `no_grad()` are two
-# different things. The first switches layers, the second saves the work for gradients.
-# Validation needs both. And because `validate` leaves the model in evaluation mode, training has
-# to begin with `train()` in *every* epoch. Our functions do so.
+# different things. The first switches layers to another behaviour. The second spares PyTorch the
+# bookkeeping that gradients need. Validation needs both. And because `validate` leaves the model
+# in evaluation mode, training has to begin with `train()` in *every* epoch. Our functions do so.
+# (In which mode a model or a layer is, its attribute `training` says, which is `True` or
+# `False`.)
 
 # %% [markdown]
-# **Exercise 5.2, write a function.** Return the accuracy of `model`, a number between 0 and 1,
-# over all batches `(x, y)` of the `DataLoader`. The last batch may be smaller. The model may
-# have dropout and BatchNorm, and may arrive in training mode or in evaluation mode. Let it
-# answer in evaluation mode and compute no gradients, as `no_grad` promises. Hand it back in the
-# mode in which it came, and otherwise unchanged.
+# **Exercise 5.2, write a function (5 minutes, for later).** Return the accuracy of `model`, a
+# number between 0 and 1, over all batches `(x, y)` of the `DataLoader`. The last batch may be
+# smaller. The model may have dropout and BatchNorm, and may arrive in training mode or in
+# evaluation mode. Let it answer in evaluation mode and compute no gradients, as `no_grad`
+# promises. Hand it back in the mode in which it came, and otherwise unchanged.
 
 # %% tags=["exercise"]
 def evaluate(model, loader):
@@ -503,7 +508,7 @@ for model in models:
 
 # %% [markdown]
 # It is off by more than 0.04 on average here, and by 0.09 in the second network. Four of the
-# five numbers are too low, because the same 25 digits are asked each time. Such an error looks
+# five numbers are too low, because the same 25 digits are used each time. Such an error looks
 # like a fact.
 #
 # Post E also adds up the mean losses of the batches and divides by the number of batches. One
@@ -545,7 +550,7 @@ for name, data, epochs in [("training", train_data, 10), ("validation", val_data
 # The validation accuracy is *higher*, almost perfect, and the network is *worse*. On the test
 # set about 90 % are right instead of 94 %, because 153 digits teach less than 500. Everything
 # that we usually look at says that this run is the better one. Only digits that it has never
-# seen reveal the mistake, or a look at `len(loader)`: 3 batches instead of 8.
+# seen reveal the mistake, or a look at `len(loader)`: 3 batches in each epoch instead of 8.
 #
 # The second mistake is more common. Nothing leaks, but of many epochs, seeds or settings we keep
 # the one with the best validation accuracy, and then report *that* accuracy. Post A does so. We
@@ -593,7 +598,7 @@ pd.DataFrame(rows, columns=["reported", "true", "average network"]).mean().round
 # ```
 #
 # > **Predict.** We start with a rate of 0.3, and an epoch has 8 batches. What is the rate at the
-# > start of epoch 3 with this mistake: 0.3, 0.03 or 0.003?
+# > start of the *third* epoch with this mistake: 0.3, 0.03 or 0.003?
 
 # %% [markdown]
 # `step_lr` in the package trains five networks with the right loop and five with this one. It
@@ -607,9 +612,9 @@ rates.loc[[1, 2, 3, 4, 8, 15]]
 accuracies.agg(["mean", "min", "max"]).round(2)
 
 # %% [markdown]
-# In epoch 3 the rate is a hundredth of what it was (16 calls, two divisions by ten), and soon
-# after it is practically 0. The network stops learning after two epochs. There is no error, and
-# a loss that no longer changes looks like a training that has converged. The cost is 0.07 of
+# In the third epoch the rate is a hundredth of what it was (16 calls, two divisions by ten), and
+# soon after it is practically 0. The network stops learning after two epochs. There is no error,
+# and a loss that no longer changes looks like a training that has converged. The cost is 0.07 of
 # accuracy, 0.87 instead of 0.94. The remedy is to *print the learning rate that was used*, in
 # each epoch.
 #
@@ -625,11 +630,11 @@ scheduler = SequentialLR(optimizer, [warm_up, cosine], milestones=[20])
 
 # %%
 ax = plots.plot_schedule(scheduler, steps=200)
-ax.axvspan(1, 25, color="#999999", alpha=0.25)
-plots.show(ax, "Learning rate against the number of calls; the grey band covers the first 25.")
+ax.axvspan(0, 25, color="#999999", alpha=0.25)
+plots.show(ax, "Learning rate against the number of calls so far. The grey band covers 25 calls.")
 
 # %% [markdown]
-# Stepped once per *epoch* by mistake, a training of 25 epochs would live in the grey band. It
+# Stepped once per *epoch* by mistake, a run of 25 epochs would stay inside the grey band. It
 # would warm up for 20 epochs, and the long descent would never come. So count what your schedule
 # counts. (The course's loop `fit`, which section 9 opens, has an argument for it,
 # `scheduler_steps="epoch"` or `"batch"`.)
@@ -663,7 +668,7 @@ for name, weights in [("best", best), ("copied", copied)]:
 
 # %% tags=["nbval-check-output"]
 torch.save(copied, file)
-network().load_state_dict(torch.load(file, weights_only=True))
+model.load_state_dict(torch.load(file, weights_only=True))
 
 # %% [markdown]
 # `weights_only=True` loads tensors and no code; section 18 shows why that matters. This is the
@@ -678,7 +683,9 @@ network().load_state_dict(torch.load(file, weights_only=True))
 # model, `_logits` is `model(inputs)` with a clear message if that fails, `_mean_loss` gives the
 # mean loss of the batch and its size, and `_decide` the predicted class. `weight`, one number
 # for each sample, and `max_grad_norm`, which is for section 15, are `None` unless we ask for
-# them. `bar` is the progress bar, and `_stacked` makes one tensor of a list.
+# them. `bar` is the progress bar, and `_stacked` makes one tensor of a list. (`zero_grad` may
+# stand before the forward pass, as in section 3, or after it, as here. It must only come before
+# `backward`.)
 #
 # Before you read the table below the code, look for the lines that guard against the mistakes of
 # sections 2 to 7.
@@ -733,15 +740,16 @@ print(all(map(torch.equal, model.parameters(), in_one_go.parameters())))
 
 # %% [markdown]
 # They are all equal, to the last bit. So `fit` is our loop, and the stop has left no trace. For
-# that the file must hold more than the weights: also the optimiser's memory (such as its
-# momentum), the scheduler's count, the best weights so far, and the state of the random numbers,
-# which shuffle the digits and drop units. If one of these is missing, the resumed run is another
-# run, perhaps as good, but not the one that was stopped. (Exercise 5.7 is about that.)
+# this to work, the file must hold more than the weights: also the optimiser's memory (such as
+# its momentum), the scheduler's count, the best weights so far, and the state of the random
+# numbers, which shuffle the digits and drop units. If one of these is missing, the resumed run
+# is another run, perhaps as good, but not the one that was stopped. (Exercise 5.7 is about
+# that.)
 #
 # In the figure the validation loss often lies *below* the training loss. Is something wrong? The
 # training loss is measured during the epoch, with half of the units dropped, and by weights that
-# are still improving. So let us measure it afterwards, with `validate`, for the five networks of
-# section 4:
+# are still improving. So let us measure both in the same way, afterwards and with `validate`. We
+# do it for the five networks of section 4, which were trained by the same loop:
 
 # %%
 for net in models:
@@ -754,7 +762,7 @@ for net in models:
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 10. Two checks before a long run (further)
 #
-# Before a training of hours, two checks of a minute each can save a day.
+# Before a run of several hours, two checks of a minute each can save a day.
 #
 # The first is to *overfit one batch*. A network with thousands of weights can learn 64 digits by
 # heart, so the loss of a single batch must go to almost 0. If it does not, there is a bug, and
@@ -930,8 +938,8 @@ len(train_loader), len(DataLoader(train_data, batch_size=64, drop_last=True))
 # there, as in section 3.) NumPy and Python's `random` have seeds of their own;
 # `runtime.seed_everything` sets all three.
 #
-# > **Predict.** Two trainings with the same seed: equal to the last bit, or only nearly? And if
-# > a trained network answers all test digits at once, and then one by one?
+# > **Predict.** Two runs with the same seed: equal to the last bit, or only nearly? And if a
+# > trained network answers all test digits at once, and then one by one?
 
 # %% tags=["nbval-check-output"]
 first, again = train_network(seed=0).eval(), train_network(seed=0).eval()
@@ -942,10 +950,10 @@ one_by_one = torch.cat([first(row) for row in pixels[test].split(1)])
 print(f"{(first(pixels[test]) - one_by_one).abs().max():.0e}")
 
 # %% [markdown]
-# The two trainings are equal to the last bit. Yet the same network gives answers that differ in
-# the last digits when the batches are cut differently. Floating-point numbers are rounded after
-# each addition, so the order of a sum matters. The order depends on how the batches are cut, and
-# it can depend on the number of threads, the processor and the version of the library. A long
+# The two runs are equal to the last bit. Yet the same network gives answers that differ in the
+# last digits when the batches are cut differently. Floating-point numbers are rounded after each
+# addition, so the order of a sum matters. The order depends on how the batches are cut, and it
+# can depend on the number of threads, the processor and the version of the library. A long
 # training can make such a difference grow. So a seed repeats a run on *one* machine with one set
 # of versions and threads, and no more.
 #
@@ -960,12 +968,13 @@ print(f"{(first(pixels[test]) - one_by_one).abs().max():.0e}")
 #
 # *Weight decay* shrinks the weights a little in every step. In plain SGD it does not matter
 # whether we shrink them directly, or add a multiple of the weights to the gradient (the gradient
-# of an *L2 penalty*). *Adam* divides each step by the usual size of the gradients, and it then
-# divides the penalty too, so the two are different methods. *AdamW* shrinks directly.
+# of an *L2 penalty*). *Adam*, the most common optimiser, divides each step by the usual size of
+# the gradients. It then divides the penalty too, so the two are different methods. *AdamW*
+# shrinks directly.
 #
-# What should shrink? A large weight matrix can make a network overconfident. A bias or the scale
-# of a BatchNorm is hardly ever the reason, and a scale has no reason to be near 0. A usual rule
-# is to let only parameters with two or more dimensions decay. An optimiser takes such *groups*,
+# What should shrink? Decay keeps weight matrices small. A bias has no reason to be near 0, and a
+# scale of BatchNorm even less, since with a scale of 0 a feature would be lost. A usual rule is
+# to let only parameters with two or more dimensions decay. An optimiser takes such *groups*,
 # each with its own settings:
 
 # %% tags=["nbval-check-output"]
@@ -980,7 +989,8 @@ len(matrices), len(vectors)
 # Two matrices decay. Two biases, a scale and a shift do not. We train five networks of each
 # kind: Adam with `weight_decay=0.1`, AdamW with the same, and AdamW with these groups. (The
 # package's function does what you have just read, in a loop. `norm` is the length of the first
-# layer's weights, `scale` the mean scale of BatchNorm, `accuracy` that on the test digits.)
+# layer's weights, which shows the decay at work, although BatchNorm makes up for it. `scale` is
+# the mean scale of BatchNorm, and `accuracy` that on the test digits.)
 #
 # > **Predict.** In which of the three is the scale of BatchNorm smallest? Will the accuracy show
 # > a difference?
@@ -996,9 +1006,9 @@ accuracy.sub(accuracy["AdamW"], axis="index").agg(["mean", "sem"]).round(4)
 # %% [markdown]
 # The same number, 0.1, means two very different things. In Adam it makes the weights of the
 # first layer about four times smaller than in AdamW, and the scale of BatchNorm shrinks to 0.78.
-# In AdamW it does little in such a short training: the scale ends at 1.12 with decay and at 1.14
-# with the groups, which leave it alone. In the accuracy we cannot see a difference: the mean
-# gain over AdamW (*mean*, five pairs with equal seeds) is no larger than its standard error
+# In AdamW it does little to the scale in such a short run: the scale ends at 1.12 with decay and
+# at 1.14 with the groups, which leave it alone. In the accuracy we cannot see a difference: the
+# mean gain over AdamW (*mean*, five pairs with equal seeds) is no larger than its standard error
 # (*sem*). The reason to use groups is that they do what we mean.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -1145,9 +1155,9 @@ for content in [nn.Linear(2, 2), nn.Linear(2, 2).state_dict()]:
 # to date.)
 #
 # **The wrong device.** Model and data must be on the same *device*: `cpu`, `cuda` or `mps`. Post
-# E hard-wires `"cuda"` and post A `"mps"`, so neither runs on the other's machine. Another
-# question can be asked on any machine, with `meta`, a device for tensors without content that
-# every machine has:
+# E hard-wires `"cuda"` and post A `"mps"`, so neither runs on the other's machine. One related
+# trap can be shown on any machine, with the device `meta`, a device for tensors without content
+# that every machine has:
 #
 # > **Predict.** After `model.to(device)` the model is there. Is `x` there after `x.to(device)`?
 
@@ -1171,16 +1181,16 @@ model[0].weight.device, x.device
 # relatives add live curves and comparisons of many runs. They cannot repair a number that the
 # loop computes wrongly.
 #
-# **Averaged weights.** An *exponential moving average* (EMA) keeps a second copy of the weights
-# that follows the training slowly, and validates with that copy. It averages out the noise of
-# the last steps, much as a falling learning rate does, so compare it with a good schedule.
+# **Averaged weights.** An *exponential moving average* (EMA) keeps a second copy of the weights,
+# which follows the training slowly, and you validate with that copy. It averages out the noise
+# of the last steps, much as a falling learning rate does, so compare it with a good schedule.
 # BatchNorm's buffers must be copied or averaged too. PyTorch has it as
 # [`torch.optim.swa_utils.AveragedModel`](https://docs.pytorch.org/docs/stable/optim.html#weight-averaging-swa-and-ema).
 #
 # **Compiling.** `torch.compile(model)` translates a model into faster code when it is first
-# called. It takes a compiler and some time, for each new shape of input again, so it pays in
-# long runs of large models. Make the loop right first. Then compile, check that the loss is the
-# same, and measure.
+# called. It needs a compiler, and takes some time again for each new shape of input, so it pays
+# in long runs of large models. Make the loop right first. Then compile, check that the loss is
+# the same, and measure.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 20. Exercises
@@ -1227,7 +1237,7 @@ bugs = ...
 ex.q4.check(bugs)
 
 # %% [markdown]
-# **Exercise 5.5, write a function (4 minutes).** For each of `epochs` epochs, call
+# **Exercise 5.5, write a function (6 minutes).** For each of `epochs` epochs, call
 # `train_one_epoch(model)` and then `validate(model)`, which returns the validation loss as a
 # float. In the end `model` must have the weights of the epoch with the lowest validation loss,
 # and you return that loss. (The model may have BatchNorm. In a tie, the earlier epoch wins. If
@@ -1240,7 +1250,7 @@ def train_and_keep_best(model, epochs, train_one_epoch, validate):
 ex.q5.check(train_and_keep_best)
 
 # %% [markdown]
-# **Exercise 5.6, write a function (4 minutes).** `part` is an `nn.Sequential`, perhaps with
+# **Exercise 5.6, write a function (7 minutes).** `part` is an `nn.Sequential`, perhaps with
 # BatchNorm and dropout in it, also in smaller parts inside. Freeze it and return it (changed, or
 # wrapped in a module of your own), so that we can write
 #
@@ -1297,7 +1307,7 @@ rate = ...
 ex.q8.check(rate)
 
 # %% [markdown]
-# **Exercise 5.9, write a function (4 minutes).** A batch is too large for memory, so it comes as
+# **Exercise 5.9, write a function (6 minutes).** A batch is too large for memory, so it comes as
 # a list `batches` of smaller ones `(x, y)`, not all of the same size. Make one step of
 # `optimizer`: the step that the mean cross entropy over *all* their samples would give. Return
 # this mean, as it was before the step. Only one of the small batches fits into memory at a time,
@@ -1335,7 +1345,7 @@ ex.q10.check(right)
 # | training on the validation set | validation 1.00, test 0.90 instead of 0.94 | [6](#6.-Which-samples-may-decide) |
 # | the best of 20, reported where it was chosen | 0.964 instead of 0.947 | [6](#6.-Which-samples-may-decide) |
 # | a scheduler stepped per batch | accuracy 0.87 instead of 0.94 | [7](#7.-When-the-scheduler-steps) |
-# | the best weights kept without a copy | accuracy 0.17 instead of 0.93 | [8](#8.-Keeping-the-best-weights) |
+# | the best weights kept without a copy, then an epoch with `lr=10` | accuracy 0.17 instead of 0.93 | [8](#8.-Keeping-the-best-weights) |
 #
 # - Gradients add up. Each step needs `zero_grad`, `backward` and `step`, in this order.
 # - Training begins with `train()` in every epoch. Validation needs `eval()` *and* `no_grad()`.
