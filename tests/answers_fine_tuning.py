@@ -1,5 +1,6 @@
 """Answers to the exercises of notebook 06: right ones, written otherwise; and wrong ones."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -31,42 +32,40 @@ def undo_in_place(picture, mean, std):
     return picture.clamp_(0, 1)
 
 
-def rates_from_the_end(n, lr, decay):
-    rates = [lr]
-    while len(rates) < n:
-        rates.insert(0, rates[0] * decay)
-    return rates
+def renumbered_by_a_dict(predicted, folders, names):
+    place = {name: i for i, name in enumerate(names)}
+    return [place[name] for name in map(sorted(folders).__getitem__, predicted)]
 
 
-def rates_in_numpy(n, lr, decay):
-    return lr * np.power(decay, np.arange(n)[::-1])
+def renumbered_by_argsort(predicted, folders, names):
+    to_name = np.array(folders)[np.argsort(folders)]
+    order = np.argsort(names)
+    return order[np.searchsorted(np.array(names)[order], to_name[predicted])]
 
 
-def rates_one_by_one(n, lr, decay):
-    for steps in range(n - 1, -1, -1):
-        yield lr * decay**steps
+def renumbered_one_by_one(predicted, folders, names):
+    folders.sort()
+    for number in predicted:
+        yield names.index(folders[number])
 
 
-def rates_turned_round(n, lr, decay):
-    return reversed([lr * decay**i for i in range(n)])
-
-
-def optimism_in_a_loop(a, b):
-    gaps = []
-    for mine, other in zip(a.tolist(), b.tolist(), strict=True):
+def gain_in_a_loop(a, b):
+    gains = []
+    for mine, fresh in zip(a.tolist(), b.tolist(), strict=True):
         best = max(range(len(mine)), key=mine.__getitem__)
-        gaps.append(mine[best] - other[best])
-    return sum(gaps) / len(gaps)
+        gains.append(fresh[best] - sum(fresh) / len(fresh))
+    return sum(gains) / len(gains)
 
 
-def optimism_in_numpy(a, b):
+def gain_in_numpy(a, b):
     a, b = a.numpy(), b.numpy()
-    return (a.max(1) - b[np.arange(len(b)), a.argmax(1)]).mean()
+    return b[np.arange(len(b)), a.argmax(1)].mean() - b.mean()
 
 
-def optimism_in_place(a, b):
+def gain_in_place(a, b):
     best = a.argmax(dim=1)
-    return a.sub_(b)[torch.arange(len(a)), best].mean()
+    b -= b.mean(dim=1, keepdim=True)
+    return b[torch.arange(len(b)), best].mean()
 
 
 def undo_with_colours_last(picture, mean, std):
@@ -83,58 +82,62 @@ def undo_of_imagenet(picture, mean, std):
     return undo_colour_by_colour(picture, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
-def optimism_by_one_hot(a, b):
-    return ((a - b) * F.one_hot(a.argmax(1), a.shape[1])).sum(1).mean()
+def gain_by_one_hot(a, b):
+    return ((b - b.mean(1, keepdim=True)) * F.one_hot(a.argmax(1), a.shape[1])).sum(1).mean()
 
 
 def chosen(a, b):
-    return (a - b)[torch.arange(len(a)), a.argmax(1)]
+    return b[torch.arange(len(a)), a.argmax(1)] - b.mean(1)
 
 
 DIFFERENTLY = {
-    "q1": [2562, 2562.0, torch.tensor(2562), 1281 + 1281,
-           sum(p.numel() for p in torch.nn.Linear(1280, 2).parameters())],
-    "q2": [undo_by_torchvision, undo_colour_by_colour, undo_in_numpy, undo_in_place,
+    "q1": [1539, 1539.0, torch.tensor(1539), 3 * 513, 512 * 3 + 3,
+           sum(p.numel() for p in torch.nn.Linear(512, 3).parameters())],
+    "q2": [0.167, 0.17, 6 / 36, Fraction(1, 6), np.float64(0.1667), torch.tensor(6 / 36)],
+    "q3": ["Random crop", "'random crop'", "the random crop", "random_crop", "RandomCrop"],
+    "q4": [0.0176, 0.01762, 0.018, np.float64(0.0176), (0.0475 / 153) ** 0.5],
+    "q5": [undo_by_torchvision, undo_colour_by_colour, undo_in_numpy, undo_in_place,
            undo_with_colours_last, lambda *a: undo_in_numpy(*a).tolist()],
-    "q3": [rates_from_the_end, rates_in_numpy, rates_one_by_one, rates_turned_round,
-           lambda n, lr, d: torch.tensor([lr * d**i for i in reversed(range(n))]),
-           lambda n, lr, d: np.array([lr * d**i for i in range(n)])[::-1],
-           lambda n, lr, d: np.geomspace(lr * d ** (n - 1), lr, n)],
-    "q4": ["Batch norm", "'batch norm'", " BATCH NORM.", "BatchNorm", "batchnorm", "batch-norm",
+    "q6": ["Batch norm", "'batch norm'", " BATCH NORM.", "BatchNorm", "batchnorm", "batch-norm",
            "the batch norm"],
-    "q5": [0.0176, 0.01762, 0.018, np.float64(0.0176), (0.0475 / 153) ** 0.5],
-    "q6": [0.00025, 2.5e-4, 0.001 / 4, torch.tensor(0.00025), Fraction(1, 4000)],
-    "q7": [optimism_in_a_loop, optimism_in_numpy, optimism_in_place, optimism_by_one_hot,
-           lambda a, b: chosen(a, b).mean().item()],
+    "q7": [renumbered_by_a_dict, renumbered_by_argsort, renumbered_one_by_one,
+           lambda *a: torch.tensor(renumbered_by_a_dict(*a)),
+           lambda *a: tuple(renumbered_by_a_dict(*a))],
+    "q8": [0.149, 0.15, 0.1491, 0.125 * (0.5 + math.log(2)), torch.tensor(0.14914)],
+    "q9": [gain_in_a_loop, gain_in_numpy, gain_in_place, gain_by_one_hot,
+            lambda a, b: chosen(a, b).mean().item()],
 }
 
 WRONG = {
-    "q1": [(1_281_002, "not the number"), (2563, "not the number")],
-    "q2": [(undo_and_cut_signs, "and should be 0"),
+    "q1": [(513_003, "not the number"), (1540, "not the number")],
+    "q2": [("1/6", "without quotes"), (0.5, "not the share"), (16.7, "in percent"),
+           (0.833, "change of the question"), (0.03, "all photos"), (0.18, "claimed gain"),
+           (0.2, "both together")],
+    "q3": [("crop", "is none of"), ("the shuffle", "belongs to training"),
+           ("weights only", "refuses files"), (None, "in quotes")],
+    "q4": [(1.8, "in percentage points"), (0.034525, "half width"), ("1.8 %", "without quotes")],
+    "q5": [(undo_and_cut_signs, "and should be 0"),
            (undo_of_imagenet, "the value is"),
            (lambda x, *a: undo_by_torchvision(x, *a)[None], "the shape is (1, 3, 3, 3)"),
            (lambda x, *a: undo_by_torchvision(x.clamp(0, 1), *a), "the value is"),
            (lambda x, *a: undo_by_torchvision(x.flip(0), *a), "the value is"),
            (lambda x, *a: (255 * undo_by_torchvision(x, *a)).byte(), "the value is"),
            (lambda x, *a: str(x), "your function returned text")],
-    "q3": [(lambda n, lr, d: [lr * d**i for i in range(1, n + 1)], "the value is"),
-           (lambda n, lr, d: lr * d ** (n - 1), "the shape is () and should be (4,)"),
-           (lambda n, lr, d: rates_from_the_end(n, lr, d)[1:], "the shape is (3,)"),
-           (lambda n, lr, d: np.linspace(lr * d ** (n - 1), lr, n), "the value is"),
-           (lambda n, lr, d: [round(r, 4) for r in rates_from_the_end(n, lr, d)], "the value is"),
-           (lambda n, lr, d: [{"lr": r} for r in rates_from_the_end(n, lr, d)],
-            "your function returned a list with a dict in it"),
-           (lambda n, lr, d: list(map(str, rates_from_the_end(n, lr, d))), "a list with text"),
-           (lambda n, lr, d: print(rates_from_the_end(n, lr, d)), "is there a return?")],
-    "q4": [("norm", "is none of"), ("the shuffling", "moves no weight"), (None, "in quotes")],
-    "q5": [(1.8, "in percentage points"), (0.034525, "half width"), ("1.8 %", "without quotes")],
-    "q6": [(0.002, "not the number"), (-0.00025, "not the number")],
-    "q7": [(lambda a, b: chosen(a, b), "one number, the mean over the splits"),
-           (lambda a, b: chosen(a, b).abs().mean(), "the value is"),
-           (lambda a, b: chosen(a, b).sum(), "the value is"),
-           (lambda a, b: chosen(a, b).median(), "the value is"),
-           (lambda a, b: a.max() - b.max(), "the value is"),
-           (lambda a, b: (a - b)[:, a.argmax(1)].mean(), "the value is"),
-           (lambda a, b: (a.amax(1) - b[0, a.argmax(1)]).mean(), "the value is"),
-           (lambda a, b: chosen(b, a).mean(), "you choose by b")],
+    "q6": [("norm", "is none of"), ("the shuffling", "moves no weight"), (None, "in quotes")],
+    "q7": [(lambda p, f, n: [sorted(f)[i] for i in p], "a list with text"),
+           (lambda p, f, n: [n.index(f[i]) for i in p], "sort the folders first"),
+           (lambda p, f, n: [sorted(f).index(n[i]) for i in p], "the other way round"),
+           (lambda p, f, n: renumbered_by_a_dict(p, f, n)[0], "the shape is ()"),
+           (lambda p, f, n: print(renumbered_by_a_dict(p, f, n)), "is there a return?"),
+           (lambda p, f, n: list(set(renumbered_by_a_dict(p, f, n))), "for [0, 1"),
+           (lambda p, f, n: f.sort() or list(p), "come back as they were")],
+    "q8": [(0.6, "without post A's factor"), (0.0625, "a second term"), (6.7, "turned round"),
+           (0.075, "divide by that of cross entropy"), (0.3, "neither times 0.25")],
+    "q9": [(lambda a, b: chosen(a, b), "one number, the mean over the splits"),
+            (lambda a, b: chosen(a, b).abs().mean(), "the value is"),
+            (lambda a, b: chosen(a, b).sum(), "the value is"),
+            (lambda a, b: chosen(a, b).median(), "the value is"),
+            (lambda a, b: a.max() - b.max(), "the value is"),
+            (lambda a, b: (b[0, a.argmax(1)] - b.mean(1)).mean(), "the value is"),
+            (lambda a, b: chosen(b, a).mean(), "you choose by b")],
 }

@@ -240,6 +240,19 @@ def test_a_pretrained_network_tells_drawn_ants_from_drawn_bees(drawn):
     assert model.score(features.val.x.numpy(), features.val.target.numpy()) > 0.8
 
 
+def test_some_pictures_can_be_saved_as_a_folder_of_ones_own(drawn, tmp_path):
+    folder = drawn.save_example(tmp_path / "mine", train=3, new=2)
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
+    assert files == ["new/first_0.png", "new/first_1.png", "new/second_0.png", "new/second_1.png",
+                     *(f"train/ant/{i}.png" for i in range(3)),
+                     *(f"train/bee/{i}.png" for i in range(3))]
+    for name, part, target in [("train/ant", drawn.train, 0), ("train/bee", drawn.train, 1)]:
+        of_class = [part.images[i].tobytes() for i in (part.target == target).nonzero()[:, 0]]
+        assert Image.open(folder / name / "2.png").tobytes() in of_class
+    bees = [drawn.val.images[i].tobytes() for i in (drawn.val.target == 1).nonzero()[:, 0]]
+    assert Image.open(folder / "new" / "second_1.png").tobytes() in bees
+
+
 def test_pictures_make_a_dataset_that_a_loader_takes(drawn):
     dataset = drawn.val.dataset(v2.Compose([v2.CenterCrop(32), v2.PILToTensor()]))
     x, target = next(iter(DataLoader(dataset, batch_size=153)))

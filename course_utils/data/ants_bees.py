@@ -110,6 +110,30 @@ class AntsBees:
         """Whether these are drawn insects rather than photos."""
         return not self.source.real
 
+    def save_example(self, folder: str | os.PathLike[str], *, train: int = 16, new: int = 5
+                     ) -> Path:
+        """Save some pictures as PNG files, in the way a folder of one's own might hold them.
+
+        Args:
+            folder: where to; it is made if it is missing.
+            train: how many training pictures of each class go to ``train/bee`` and ``train/ant``.
+            new: how many validation pictures of each class go to ``new``, under names that do not
+                tell the class: those that begin with ``first`` are ants, with ``second`` bees.
+
+        Returns:
+            The folder.
+        """
+        folder = Path(folder)
+        for name in ("train/bee", "train/ant", "new"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        for i in range(train):
+            self.train.images[i].save(folder / "train" / "ant" / f"{i}.png")
+            self.train.images[-1 - i].save(folder / "train" / "bee" / f"{i}.png")
+        for i in range(new):
+            self.val.images[i].save(folder / "new" / f"first_{i}.png")
+            self.val.images[-1 - i].save(folder / "new" / f"second_{i}.png")
+        return folder
+
 
 def load_ants_bees(path: str | os.PathLike[str] | None = None) -> AntsBees:
     """Load the ants and bees: the real photos where available, else drawn insects.
