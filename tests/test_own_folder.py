@@ -113,15 +113,15 @@ def test_the_script_also_runs_with_a_network_of_torchvision(with_torchvision, fo
     assert set(table["class"]) <= set(CLASSES)
 
 
-def test_all_layers_can_be_trained_on_augmented_pictures_as_the_text_says(lines, folder, tmp_path):
+def test_all_layers_can_then_be_trained_on_augmented_pictures_as_the_text_says(
+        lines, folder, tmp_path):
     shutil.copytree(folder / "train", tmp_path / "train")
-    snippet = re.search(r"```python\n(augment = .*?)```", text_of_the_page(), re.DOTALL)[1]
-    *new, optimizer = snippet.strip().splitlines()
-    training = next(cell for cell in lines if "ImageFolder" in cell).splitlines()
-    kept = [line for line in training if not line.startswith(("data =", "model.eval", "optimizer"))]
-    head = next(i for i, line in enumerate(kept) if line.startswith("model._fc"))
-    script = "\n".join([*lines[:2], *new, *kept[:head + 1], optimizer, "first = "
-                        "model._conv_stem.weight.clone()", *kept[head + 1:],
-                        "assert not torch.equal(first, model._conv_stem.weight)"])
+    further = re.search(r"```python\n(from torchvision.transforms import v2\nmean.*?)```",
+                        text_of_the_page(), re.DOTALL)[1]
+    training = next(cell for cell in lines if "ImageFolder" in cell)
+    loop = training[training.index("for _ in range(5)"):training.index("torch.save")]
+    first, changed = "first = model._conv_stem.weight", "torch.equal(first, before)"
+    once = "\n".join([*lines[:2], training, f"{first}\nbefore = first.clone()", further, loop,
+                      f"assert not {changed}"])
     run(f"from pathlib import Path\nfolder = Path({str(tmp_path)!r})\n"
-        f"{script.replace('range(5)', 'range(1)')}", tmp_path)
+        f"{once.replace('range(5)', 'range(1)')}", tmp_path)

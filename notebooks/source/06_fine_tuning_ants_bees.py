@@ -111,8 +111,8 @@ features = load_features()
 print(features.source)
 
 # %% [markdown]
-# Sections 3, 4, 8 and 9 compute with the features of the real photos, always. Sections 5, 6, 7
-# and 10 need pictures, and use those that the first line names.
+# Sections 3, 4 and 9 compute with the features of the real photos, always. Where this page needs
+# pictures, it uses those that the first line names.
 
 # %%
 pd.DataFrame({"train": torch.bincount(photos.train.target),
@@ -185,13 +185,13 @@ print(tuple(picture.shape), tuple(seen.shape), tuple(backbone.head(seen).shape))
 #
 # **Misconception: "Normalising is normalising."** Each network needs the numbers it was trained
 # with. This one wants $(255\,x - 127)/128$ for a colour $x$ between 0 and 1. A ResNet of
-# torchvision wants other numbers. What does a network answer if we confuse them? We take 31
+# torchvision wants other numbers. What does a network answer if we forget them? We take 31
 # pictures, once with their normalisation and once without any, and count how often the first
 # choice among the 1000 classes changes.
 
 # %%
 pictures = torch.stack([backbone.preprocess(image) for image in photos.val.images[::5]])
-unnormalised = pictures * 128 / 255 + 127 / 255
+unnormalised = pictures * 128 / 255 + 127 / 255      # the formula, undone
 with torch.no_grad():
     with_it = backbone.model(pictures).argmax(dim=1)
     without_it = backbone.model(unnormalised).argmax(dim=1)
@@ -220,7 +220,7 @@ ex.q1.check(numbers)
 # - *Between the two*: is the true class ahead of the other insect? The remaining 998 logits are
 #   ignored.
 #
-# Beside the features of each photo, `features` holds what the untouched network answers to it:
+# Beside the features of each photo, `features` holds what the untouched network says about it:
 # its first choice among the 1000 classes (`top1`), its two logits for ant and bee (`logits`),
 # and the numbers of these two classes among the 1000 (`imagenet`).
 #
@@ -306,16 +306,17 @@ for seed in range(5):
     print(f"seed {seed}: {(head(val.x).argmax(dim=1) == val.target).sum()} of 153")
 
 # %% [markdown]
-# A head takes a fraction of a second, and about 145 of the 153 photos are right. That is a
-# little less than the 149 of the untouched head. Its rows for ant and bee were trained on
-# ImageNet's own photos of these classes, far more than our 244, and perhaps on some of these 153.
+# A head takes a fraction of a second (section 6 has the time), and about 145 of the 153 photos
+# are right. That is a little less than the 149 of the untouched head. Its rows for ant and bee
+# were trained on ImageNet's own photos of these classes, far more than our 244, and perhaps on
+# some of these 153.
 #
 # The five seeds give almost the same number of hits. Does that mean that training found the same
 # head five times?
 #
-# > **Predict.** Only the difference between the two logits decides, so we compare the
-# > differences between the two rows of weights. Is the distance between them next to nothing,
-# > about half of their length, or larger than their length?
+# > **Predict.** Only the difference between the two logits decides. So for each head we subtract
+# > the row of ant from the row of bee. How far apart are the results of two heads: next to
+# > nothing, about half of their length, or more than their length?
 
 # %%
 def bee_minus_ant(head):
@@ -330,15 +331,15 @@ print(f"lengths {one.norm():.2f} and {other.norm():.2f}, distance {(one - other)
 # so that we can take it away:
 
 # %%
-starts = []
+added = []
 for seed in [0, 1]:
     torch.manual_seed(seed)
-    starts.append(bee_minus_ant(nn.Linear(1280, 2)))
-print(f"what training added differs by {(one - starts[0] - other + starts[1]).norm():.2f}")
+    added.append(bee_minus_ant(heads[seed]) - bee_minus_ant(nn.Linear(1280, 2)))
+print(f"added {added[0].norm():.2f}, and the two differ by {(added[0] - added[1]).norm():.2f}")
 
 # %% [markdown]
 # What training has added is much the same in both, so most of the distance was there from the
-# start. 244 photos can say nothing about most of 1280 directions, and there the start remains.
+# start. 244 photos say little about most of 1280 directions, and there the start remains.
 #
 # **Misconception: "The seeds agree, so the number is certain."** Another seed gives another
 # head, but the same 153 photos. The spread over seeds leaves out the luck of the photos, and we
@@ -350,7 +351,7 @@ print(f"what training added differs by {(one - starts[0] - other + starts[1]).no
 # If we want to train all layers, stored features are of no use, because they change with every
 # step. The network must see pictures again. 244 of them are few, and *augmentation* makes the
 # most of them: in each epoch the network is shown a random piece of each picture, stretched to a
-# square of the same size, and at random mirrored. An ant stays an ant.
+# square of the same size, and at random mirrored. An ant is still an ant.
 
 # %%
 def view(*steps):
@@ -379,12 +380,12 @@ plots.show(fig, "One random piece of each of the four training pictures. The tit
                 "of the area it has. (Drawn insects, unless the photos are there.)")
 
 # %% [markdown]
-# In the first row we can name every insect. In the second row all that is left of one drawn ant
-# is its legs. In the third row some insects can still be guessed by a wing or a head, but other
-# pictures show the ground and little else. Their label still says *ant* or *bee*, although the
-# picture no longer does, so the network is taught something false. With the whole area every
-# label is true, but the network is shown nearly the same picture in every epoch. As a compromise
-# we let the area vary between 35 % and 100 %.
+# In the first row we can name every insect. In the second row little more than legs is left of
+# one drawn ant. In the third row some insects can still be guessed, but other pictures show the
+# ground and little else. Their label still says *ant* or *bee*, although the picture no longer
+# does, so the network is taught something false. With the whole area every label is true, but
+# the network is shown nearly the same picture in every epoch. As a compromise we let the area
+# vary between 35 % and 100 %.
 #
 # The pictures that we judge by are never augmented. Each is judged once, on its central part, so
 # that the same network always gets the same score.
@@ -401,9 +402,9 @@ plots.show(fig, "One random piece of each of the four training pictures. The tit
 #    notebook 05.
 # 3. BatchNorm keeps ImageNet's means and variances. In batches of 16 they would be noisy.
 #
-# The random pieces have 160 pixels, and the pictures that we judge by 224. That saves half of
-# the time (Touvron and others). Drawn insects have few details, so for them even fewer pixels
-# and epochs will do.
+# The random pieces have 160 pixels, and the validation pictures 224. That saves half of the time
+# (Touvron and others). Drawn insects have few details, so for them even fewer pixels and epochs
+# will do.
 
 # %%
 size, whole, epochs = (64, 96, 2) if photos.drawn else (160, 224, 4)
@@ -452,8 +453,8 @@ schedule = torch.optim.lr_scheduler.OneCycleLR(
 # BatchNorm layers back to evaluation mode, one by one. (Setting their `requires_grad` to `False`
 # would not stop the running means. Notebook 05 shows it.)
 #
-# > **Predict.** How will the hits change when all layers are trained: at least ten more, at
-# > least ten fewer, or nearly the same?
+# > **Predict.** How will the hits change when all layers are trained: at least five more, at
+# > least five fewer, or nearly the same?
 
 # %%
 torch.manual_seed(0)
@@ -481,10 +482,10 @@ print("all layers:", count_hits(model), "of 153 pictures")
 # %% [markdown]
 # ### On the real photos
 #
-# Does it pay on the real photos? We have run each method with several seeds there. The command
-# `python start.py bench ants_bees` repeats these runs in about 40 minutes, and it stores for
-# each run the number of hits, the seconds and the photos that were missed. Besides the methods
-# that you know there are three more:
+# Does it pay on the real photos? We have run each method on them, with three or five seeds. The
+# command `python start.py bench ants_bees` repeats these runs in about 40 minutes, and it stores
+# for each run the number of hits, the seconds and the photos that were missed. Besides the
+# methods that you know there are three more:
 #
 # - *From the old rows* does not train a new head first, but takes the two rows *ant* and *bee*
 #   of the untouched head.
@@ -506,8 +507,9 @@ for method in results.method.unique():
 # %%
 ax = plots.plot_hits(hits, 153)
 ax.set(xlabel="accuracy on the 153 real validation photos", xlim=(0.4, 1))
-plots.show(ax, "Accuracy of each method on the real photos. A dot is one run with its own seed; "
-               "the grey bar is Wilson's interval for the mean number of hits of 153.")
+plots.show(ax, "Accuracy of each method on the real photos. A dot is one run with its own seed (five "
+               "runs, three from scratch, and one where nothing is trained). The grey bar is "
+               "Wilson's interval for the mean number of hits of 153.")
 
 # %% [markdown]
 # The order is: untouched, a new head, all layers from the new head, and far behind them from
@@ -517,24 +519,25 @@ plots.show(ax, "Accuracy of each method on the real photos. A dot is one run wit
 # differ by one here and there.)
 #
 # After 4 epochs from scratch the three networks have 79 to 102 hits, and always saying *bee* has 83.
-# After 40 epochs they have 105 to 112. That is clearly more, and still far less than in
-# every row that began with ImageNet's weights. So a comparison at 4 epochs would have measured
-# how short the training was, and not what these weights are worth. (Post C reports 0.686 for its
-# ResNet-50 from scratch.)
+# After 40 epochs they have 105 to 112. That is more with every seed, and still far less than
+# in every row that began with ImageNet's weights. So a comparison at 4 epochs would have
+# measured how short the training was, and not what these weights are worth. (Post C reports
+# 0.686 for its ResNet-50 from scratch.)
 #
-# And all layers? Started from a new head, training them did not give a single hit more, with
-# none of the five seeds. Started from the old rows, even the best recipe, halfway back, did not
-# get ahead of the untouched network. So here training all layers brought no gain that 153 photos
-# could show. How large a gain they could have missed, section 8 finds out.
+# And all layers? Started from a new head, training them did not give a single extra hit with any
+# of the five seeds. Started from the old rows, even the best recipe, halfway back, did not get
+# ahead of the untouched network. So here training all layers brought no gain that 153 photos
+# could show. Section 8 works out how large a gain they could have missed.
 #
 # What does this not mean? That fine-tuning is useless. Ants and bees are classes of ImageNet,
 # and some of these photos may have been among its training photos, so perhaps little was left to
-# learn. The drawings are so clear that a new head can tell them apart. Our training was short,
-# with 244 pictures. With more pictures, or of a kind that ImageNet never saw (X-rays, sounds
-# turned into pictures), it can be different. What the figure does show is the order in which to
-# try things: a new head first, because it costs so little. Then all layers, and keep the result
-# only if it is better on pictures that were not used to choose anything. What this step costs is
-# in the median of the seconds of one run (on two cores of a shared server):
+# learn. Our training was short, with 244 pictures. With more pictures, or with pictures of a
+# kind that ImageNet never saw (X-rays, sounds turned into pictures), it can be different. What
+# the figure does show is the order in which to try things: a new head first, because it costs so
+# little. Then all layers, and keep the result only if it is better on pictures that were not
+# used to choose anything. What this step costs is the median running time of one run, in seconds
+# (on two cores of a shared and busy server, and for the new head without computing the
+# features):
 
 # %%
 results.groupby("method", sort=False).seconds.median()
@@ -552,8 +555,7 @@ import tempfile
 
 place = tempfile.TemporaryDirectory()             # it is deleted when the notebook is closed
 folder = photos.save_example(place.name)
-for path in sorted(folder.glob("*/*")):
-    print(path.relative_to(folder), end="  ")
+print(*[path.relative_to(folder).as_posix() for path in sorted(folder.glob("*/*"))])
 
 # %% [markdown]
 # The cells that begin with a letter, **A** to **D**, use nothing of the course. Copy them into a
@@ -626,18 +628,25 @@ data.class_to_idx
 # we saved the names in the same file as the weights. (The learning rate is larger than in
 # section 4, because there are only ten steps.)
 #
-# To train all layers and augment the pictures, put these lines in the place of the three that
-# make `data`, call `requires_grad_` and make the `optimizer`:
+# With a ResNet, write `model.fc` and 512 in the place of `model._fc` and 1280. And if you want
+# to train all layers on augmented pictures, as in section 6, go on after **C** like this:
 #
 # ```python
-# augment = v2.Compose([v2.RandomResizedCrop(224, scale=(0.35, 1.0)),
-#                       v2.RandomHorizontalFlip(), *prepare.transforms[2:]])
+# from torchvision.transforms import v2
+# mean, std = [127 / 255] * 3, [128 / 255] * 3         # for a ResNet: prepare.mean, prepare.std
+# augment = v2.Compose([v2.RandomResizedCrop(224, scale=(0.35, 1.0)), v2.RandomHorizontalFlip(),
+#                       v2.PILToTensor(), v2.ToDtype(torch.float32, scale=True),
+#                       v2.Normalize(mean, std)])
 # data = torchvision.datasets.ImageFolder(folder / "train", augment, loader=open_picture)
-# model.eval()
-# optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5)     # after the new head is made
+# model.requires_grad_(True)                           # and still in evaluation mode, for BatchNorm
+# layers = list(model.parameters())                    # the last two are the head's
+# optimizer = torch.optim.AdamW([{"params": layers[:-2], "lr": 5e-5},
+#                                {"params": layers[-2:], "lr": 5e-4}])
 # ```
 #
-# **D** answers the pictures without labels. `weights_only=True` loads tensors, numbers and
+# Then comes the loop of **C** again, with more epochs, and `torch.save`.
+#
+# **D** classifies the pictures without labels. `weights_only=True` loads tensors, numbers and
 # strings, and refuses a file that wants to run code. We go through the files in sorted order, so
 # that the table has the same order on every computer, and `glob` takes pictures only, whatever
 # else lies in the folder. (For photos, write `*.jpg`.)
@@ -661,9 +670,9 @@ pd.read_csv(folder / "answers.csv")
 # training pictures one of ten answers is wrong, and it is the one with the lowest probability.
 # To report an accuracy you would need more pictures, with labels, that you look at only once.
 #
-# To answer on another day, copy **A**, **B** and **D** into a script of their own, and write
-# `model._fc = torch.nn.Linear(1280, len(saved["classes"]))` and `model.eval()` before
-# `load_state_dict`.
+# To classify more pictures on another day, copy **A**, **B** and **D** into a script of their
+# own. In **D**, after the line `saved = ...`, write
+# `model._fc = torch.nn.Linear(1280, len(saved["classes"]))` and `model.eval()`.
 #
 # If ImageNet has your classes, you need no training at all. We ask the untouched network both
 # questions of section 3, strictly and between the two:
@@ -694,7 +703,7 @@ ex.q3.check(cause)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 8. The photos it gets wrong (further)
 #
-# Intervals that overlap do not settle whether two methods differ, because both were judged by
+# Intervals that overlap do not settle whether two methods differ, because both were judged on
 # the *same* photos. What is hard for one is hard for the other, and that luck cancels. So look
 # at the photos on which the two disagree. If the methods were equally good, each of these would
 # be decided by the toss of a coin. The *sign test* says how often coin tosses would give a count
@@ -729,7 +738,7 @@ for seed in range(5):
 # show is how large a difference could hide. All layers gained at most one photo and lost one to
 # four, so a gain of several percentage points on such photos is very unlikely, while one point
 # up or down remains possible. To see a difference of one point, one would need about a thousand
-# photos.
+# photos (for which the noise of such a difference is about half a point).
 
 # %% [markdown]
 # Which photos are these? We take the five runs of each of four methods, and count for each photo
@@ -805,9 +814,10 @@ sweep = train_many(lambda: nn.Linear(1280, 2), losses, samples, parts={"all": (x
 right = (sweep.logits["all"].argmax(dim=2) == y).double()     # heads x photos
 
 # %% [markdown]
-# `train_many` trains one head for each loss, rate and split, and gives the logits of every head
-# for all 397 photos. Now each loss chooses its rate. Where several rates are equally good on the
-# photos that choose, we take the mean of what they report.
+# `train_many` trains one head for each loss, rate and split, all side by side, and gives the
+# logits of every head for all 397 photos. (The seed 7, for example, gets the samples of split 7.
+# `sweep.members` is a table of the heads.) Now each loss chooses its rate. Where several rates
+# are equally good on the photos that choose, we take the mean of what they report.
 
 # %%
 def choose_best(candidates, split):
@@ -869,10 +879,10 @@ print(f"too high by {optimism.mean():+.4f} ± {2 * optimism.std() / 60**0.5:.4f}
 # One point is as much as lies between some of the rows of the figure in section 6 that we wanted
 # to compare.
 #
-# The only price of the cure is photos: choose on some, and report on others, once. And our own
-# figure? Its recipe was chosen among the training photos. But we had seen what the 153 photos
-# said of two earlier recipes, *from a new head* and *from the old rows*, before we went halfway
-# back. So some of this optimism may be in that row.
+# The cure costs only photos: choose on some, and report on others, once. And our own figure? Its
+# recipe was chosen using only the training photos. But we had seen what the 153 photos said of
+# two earlier recipes, *from a new head* and *from the old rows*, before we went halfway back. So
+# some of this optimism may be in that row.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 10. Two more recipes (further)
@@ -891,14 +901,15 @@ print("halfway back:", count_hits(net.model), "of 153 pictures")
 # %% [markdown]
 # On the drawings this makes no difference, because both ends are equally good. On the real
 # photos halfway back has a few more hits than the full way (see the figure of section 6): the
-# untouched network was the best of all there, and the mean keeps more of it. That the mean of
-# two networks works at all is an observation and not a theorem. It needs both ends to lie close
-# together, as they do after gentle training.
+# untouched network had the most hits of all there, and the mean keeps more of it. That the mean
+# of two networks works at all is an observation and not a theorem. It needs both ends to lie
+# close together, as they do after gentle training.
 #
 # **Post A's set-up.** It needs weights from the internet and takes some minutes, so we do not
 # run it here:
 #
 # ```python
+# from course_utils.training import fit
 # net = load_backbone("resnet18")
 # model = net.replace_head(2)                      # a random head; all layers are trained
 # train_view = v2.Compose([v2.RandomResizedCrop(224), v2.RandomHorizontalFlip(),
@@ -995,8 +1006,8 @@ ex.q9.check(gain_of_choosing)
 # %% [markdown]
 # ## What to remember
 #
-# - A pretrained network is a backbone and a head. A new head on stored features costs a second,
-#   so it comes first.
+# - A pretrained network is a backbone and a head. A new head on stored features costs next to
+#   nothing, so it comes first.
 # - Compare *before* and *after* by the same question. Here the question alone was worth 19
 #   photos of 153.
 # - Here training all layers brought no gain that these photos could show. Decide for your own
