@@ -7,6 +7,8 @@
                                         rewrite notebooks/*.ipynb from notebooks/source/
     python start.py test                run every check that CI runs
     python start.py bench [NAME ...]    time losses and training beside other libraries
+    python start.py lab [CLAIM ...] [--seeds N] [--jobs N]
+                                        run or resume the laboratory, an hour, into data/lab
     python start.py site                build the site under build/site, from the stored outputs
     python start.py slides              make a deck of slides of each notebook under build/slides
     python start.py colab [NAME ...]    execute the notebooks alone, on the versions Colab has
@@ -460,6 +462,11 @@ def bench(*names: str) -> int:
     return max(call([sys.executable, known[name]]) for name in names or known)
 
 
+def laboratory(*arguments: str) -> int:
+    os.environ["OMP_NUM_THREADS"] = "1"
+    return call([sys.executable, "-m", "course_utils.lab.running", *arguments])
+
+
 def site() -> int:
     return call([sys.executable, ROOT / "docs" / "build_site.py"])
 
@@ -498,7 +505,7 @@ def badges(name: str) -> int:
     return 0
 
 
-COMMANDS = {"run": run, "regenerate": regenerate, "test": test, "bench": bench,
+COMMANDS = {"run": run, "regenerate": regenerate, "test": test, "bench": bench, "lab": laboratory,
             "site": site, "slides": slides, "colab": colab, "oldest": oldest, "badges": badges}
 WITHOUT_NAMES = {"test": "runs every check", "site": "builds every page",
                  "slides": "makes every deck"}
