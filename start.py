@@ -464,7 +464,7 @@ def bench(*names: str) -> int:
 
 def laboratory(*arguments: str) -> int:
     os.environ["OMP_NUM_THREADS"] = "1"
-    return call([sys.executable, "-m", "course_utils.lab.running", *arguments])
+    return call([sys.executable, "-m", "course_utils.lab", *arguments])
 
 
 def site() -> int:

@@ -19,3 +19,8 @@ A verdict can be computed again in a few lines::
     best = {side: mean["test"][*side, lr] for side, lr in rate.items()}
     best["focal 2", "as trained"] - best["cross entropy", "as trained"]
 """
+
+from .running import load, run
+from .verdicts import Reading, Side, interval, outcome, seeds_needed, verdict
+
+__all__ = ["Reading", "Side", "interval", "load", "outcome", "run", "seeds_needed", "verdict"]

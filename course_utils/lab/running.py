@@ -18,7 +18,6 @@ import lzma
 import os
 import platform
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -190,7 +189,3 @@ def main(arguments: Sequence[str]) -> int:
     table = claims.judge(load(), chosen)
     print(claims.summarise(table).to_string())
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
