@@ -80,7 +80,7 @@ def carry_out(settings: Experiment, piece: Piece) -> tuple[Piece, pd.DataFrame]:
 
 
 def run(names: Sequence[str], *, n_seeds: int = 100, n_jobs: int | None = None,
-        folder: Path = PIECES, progress: bool = True) -> None:
+        folder: Path | None = None, progress: bool = True) -> None:
     """Carry out the pieces that are missing, and keep each of them as soon as it is finished.
 
     Args:
@@ -88,7 +88,7 @@ def run(names: Sequence[str], *, n_seeds: int = 100, n_jobs: int | None = None,
         n_seeds: seeds in each of the two sets, ``>= 2``.
         n_jobs: processes, as joblib counts them; ``None`` is 1, or the value of a surrounding
             ``joblib.parallel_config``, which also sends the pieces to a Dask cluster.
-        folder: where the pieces are kept.
+        folder: where the pieces are kept; ``None`` for ``build/lab``.
         progress: whether to show a progress bar.
 
     Raises:
@@ -102,6 +102,7 @@ def run(names: Sequence[str], *, n_seeds: int = 100, n_jobs: int | None = None,
                          f"{', '.join(EXPERIMENTS)}")
     if n_seeds < 2:
         raise ValueError(f"n_seeds is {n_seeds}; an interval needs at least 2")
+    folder = folder or PIECES
     folder.mkdir(parents=True, exist_ok=True)
     asked = pieces(names, n_seeds)
     missing = [piece for piece in asked if not piece.file(folder).exists()]
@@ -156,12 +157,17 @@ def assemble(names: Sequence[str], *, n_seeds: int = 100, folder: Path = PIECES,
     write_whole(about, (text + "\n").encode())
 
 
-def load(which: str = "first", *, results: Path = RESULTS) -> Reading:
+def load(which: str = "first", *, results: Path | None = None) -> Reading:
     """The stored scores of one of the two sets of seeds, ``"first"`` or ``"second"``.
+
+    Args:
+        which: the set.
+        results: where the tables are; ``None`` for ``data/lab``.
 
     Raises:
         FileNotFoundError: the laboratory has not been run.
     """
+    results = results or RESULTS
     about = results / "about.json"
     if not about.exists():
         raise FileNotFoundError(f"{about} is missing; run `python start.py lab`")

@@ -1378,6 +1378,10 @@ ex.q10.check(right)
 #   [jmlr.org](https://jmlr.org/papers/v11/cawley10a.html).
 # - L. N. Smith, "Cyclical Learning Rates for Training Neural Networks" (2017),
 #   [doi:10.48550/arXiv.1506.01186](https://doi.org/10.48550/arXiv.1506.01186) (the range test).
+
+# %% [markdown]
+# On optimisers, schedules and number formats:
+#
 # - D. P. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization" (2015),
 #   [doi:10.48550/arXiv.1412.6980](https://doi.org/10.48550/arXiv.1412.6980).
 # - I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization" (2019),

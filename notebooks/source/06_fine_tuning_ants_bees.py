@@ -627,7 +627,8 @@ data.class_to_idx
 # and there *bee* comes before *ant*. A number without its list of names is worthless. Therefore
 # we saved the names in the same file as the weights. (The learning rate is larger than in
 # section 4, because there are only ten steps.)
-#
+
+# %% [markdown]
 # With a ResNet, write `model.fc` and 512 in the place of `model._fc` and 1280. And if you want
 # to train all layers on augmented pictures, as in section 6, go on after **C** like this:
 #
@@ -645,7 +646,8 @@ data.class_to_idx
 # ```
 #
 # Then comes the loop of **C** again, with more epochs, and `torch.save`.
-#
+
+# %% [markdown]
 # **D** classifies the pictures without labels. `weights_only=True` loads tensors, numbers and
 # strings, and refuses a file that wants to run code. We go through the files in sorted order, so
 # that the table has the same order on every computer, and `glob` takes pictures only, whatever
@@ -1036,6 +1038,10 @@ ex.q9.check(gain_of_choosing)
 #   [doi:10.48550/arXiv.2202.10054](https://doi.org/10.48550/arXiv.2202.10054).
 # - M. Wortsman and others, "Robust Fine-Tuning of Zero-Shot Models", *CVPR* 2022,
 #   [doi:10.48550/arXiv.2109.01903](https://doi.org/10.48550/arXiv.2109.01903).
+
+# %% [markdown]
+# On sizes of pictures, and on how far a count can be trusted:
+#
 # - H. Touvron, A. Vedaldi, M. Douze and H. Jégou, "Fixing the Train-Test Resolution
 #   Discrepancy", *NeurIPS* 2019,
 #   [doi:10.48550/arXiv.1906.06423](https://doi.org/10.48550/arXiv.1906.06423).
