@@ -2,14 +2,15 @@
 
 Run it with ``COURSE_DATA=folder python start.py bench ants_bees``, where the folder holds
 ``hymenoptera_data.zip``. Without ``COURSE_DATA`` the photos are downloaded, and if that fails there
-is nothing to measure. It takes about half an hour on two cores. The table is written to
+is nothing to measure. It takes about 40 minutes on two cores. The table is written to
 ``data/ants_bees_results.csv``, one row per run, which notebook 06 draws; results for photos other
 than the published ones are printed but not stored. The recipe for all layers was chosen by
 cross-validation among the training photos, after two earlier recipes had been measured on the
-validation photos. The learning rate from scratch is chosen here, on a quarter of the training
-photos, which the choice does not train on. A seed decides the initial weights and the order and
-augmentation of the photos. At the end, ``fit`` and a plain loop are timed in post A's own
-configuration (ResNet-18, batches of 4, untrained weights, since only the seconds matter here).
+validation photos. The learning rate from scratch is the better of two, chosen for 40 epochs on a
+quarter of the training photos, which the choice does not train on. A seed decides the initial
+weights and the order and augmentation of the photos. At the end, ``fit`` and a plain loop are timed
+in post A's own configuration (ResNet-18, batches of 4, untrained weights, since only the seconds
+matter here).
 """
 
 from __future__ import annotations

@@ -591,7 +591,7 @@ def plot_hits(hits: Mapping[str, ArrayLike], n: int, *, ax: Axes | None = None) 
         runs = np.atleast_1d(as_array(values))
         if not (len(runs) and (runs >= 0).all() and (runs <= n).all()):
             raise ValueError(f"hits[{name!r}] is {values!r}; it must hold numbers from 0 to {n}")
-        share, luck = runs.mean() / n, 1.959964**2 / n
+        share, luck = runs.mean() / n, 1.959964**2 / n  # SciPy's binomtest takes no mean of runs
         centre = (share + luck / 2) / (1 + luck)
         half = (luck * (share * (1 - share) + luck / 4)) ** 0.5 / (1 + luck)
         ax.plot([centre - half, centre + half], [row, row], color="#C8C8C8", linewidth=11,

@@ -428,4 +428,6 @@ def test_a_random_slice_of_the_stored_scores_can_be_computed_again():
     table = table[table["seed"].isin(seeds)].set_index(keys).sort_index()
     again = again.set_index(keys).sort_index()
     for metric in experiments.EXPERIMENTS[name].metrics:
-        assert (table[metric] - again[metric]).abs().median() < 1e-3, (name, seeds, metric)
+        # A network near divergence may differ on another processor; nearly all must be the same.
+        same = (table[metric] - again[metric]).abs() < 1e-3
+        assert same.mean() > 0.9, (name, seeds, metric)

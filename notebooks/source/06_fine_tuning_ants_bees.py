@@ -492,7 +492,8 @@ print("all layers:", count_hits(model), "of 153 pictures")
 # - *Halfway back* then takes the mean of the weights before and after this training (section
 #   10).
 # - *From scratch* starts from random weights. It is trained for 4 epochs, like the others, and
-#   then for 40 epochs, with a learning rate that was chosen on a part of the training photos.
+#   in other runs for 40, with the better of two learning rates. They were compared at 40 epochs,
+#   on a quarter of the training photos that had been left out.
 #
 # > **Predict.** Put these in order: untouched (between the two), a new head, all layers from the
 # > new head, from scratch for 40 epochs. Which neighbours in your order will differ clearly on

