@@ -73,8 +73,8 @@ class _Place:
         x, y = self.length * np.asarray(points, dtype=float).T
         y = self.flat * y
         c, s = np.cos(self.turn), np.sin(self.turn)
-        return list(zip(self.centre[0] + c * x - s * y, self.centre[1] + s * x + c * y,
-                        strict=True))
+        return list(zip((self.centre[0] + c * x - s * y).tolist(),
+                        (self.centre[1] + s * x + c * y).tolist(), strict=True))
 
     def shape(self, points: Points, colour: tuple[int, ...]) -> None:
         self.pen.polygon(self.pixels(points), fill=colour)
@@ -217,10 +217,10 @@ def _background(rng: np.random.Generator, width: int, height: int, centre: Point
         else:
             shape = _ellipse(rng.uniform(0, w), rng.uniform(0, h), rng.uniform(2, w / 4),
                              rng.uniform(2, h / 5), rng.uniform(0, np.pi))
-            pen.polygon([tuple(p) for p in shape], fill=(*colour, int(rng.uniform(60, 220))))
+            pen.polygon(shape.ravel().tolist(), fill=(*colour, int(rng.uniform(60, 220))))
     shadow = _ellipse(*(centre / COARSER + 2), 0.38 * length / COARSER, 0.16 * length / COARSER,
                       rng.uniform(0, np.pi))
-    pen.polygon([tuple(p) for p in shadow], fill=(10, 12, 10, 70))
+    pen.polygon(shadow.ravel().tolist(), fill=(10, 12, 10, 70))
     grain = rng.normal(0, rng.uniform(2, 12), (h, w, 1))
     small = Image.fromarray((np.asarray(small) + grain).clip(0, 255).astype(np.uint8))
     smooth = small.filter(ImageFilter.BoxBlur(0.7)).resize((width, height),
@@ -244,7 +244,7 @@ def _lit(rng: np.random.Generator, picture: Image.Image) -> Image.Image:
     if rng.random() < 0.3:
         picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.6, 3.5)))
     cast = rng.uniform(0.7, 1.4) * rng.uniform(0.92, 1.08, 3)
-    picture = picture.point([min(255, int(c * value)) for c in cast for value in range(256)])
+    picture = picture.point(np.outer(cast, range(256)).clip(max=255).astype(int).ravel().tolist())
     corners = rng.uniform(150, 255, (2, 2)).astype(np.uint8)
     light = Image.fromarray(corners).resize(picture.size, Image.Resampling.BILINEAR)
     picture = ImageChops.multiply(picture, Image.merge("RGB", [light] * 3))
