@@ -58,6 +58,13 @@ def test_one_label_in_five_is_wrong_but_none_of_the_test_part():
     assert torch.equal(noisy.target("test"), clean.target("test"))
 
 
+def test_the_noisy_test_part_has_the_rows_of_the_test_part_and_wrong_labels():
+    noisy = benches.wrong_labels()
+    assert torch.equal(noisy.numbers("noisy test"), noisy.numbers("test"))
+    wrong = noisy.target("noisy test") != noisy.target("test")
+    assert wrong.float().mean().item() == pytest.approx(0.2, abs=0.04)
+
+
 def test_the_classes_of_a_bench_can_be_told_apart(bench):
     """A nearest-mean classifier does better than the share of the commonest class allows."""
     _, of = bench

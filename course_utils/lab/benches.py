@@ -30,7 +30,8 @@ class Bench:
         counts: part to the number of rows of each class, such as ``{"train": (30, 30), ...}``.
         draw: a function of ``(seeds, counts)`` that returns a pool of rows ``(P, D)``, and for each
             seed the numbers ``(N,)`` of its rows in that pool, ordered by part and then by class.
-        noise: the share of wrong labels in every part but ``test``.
+        noise: the share of wrong labels in every part but ``test``. The part ``noisy test`` has
+            the rows of ``test``, with such labels.
     """
 
     counts: Mapping[str, tuple[int, ...]]
@@ -39,7 +40,7 @@ class Bench:
 
     def target(self, part: str) -> Tensor:
         """The labels of a part, ``(N,)``, the same ones for every seed."""
-        n = torch.tensor(self.counts[part])
+        n = torch.tensor(self.counts[_rows_of(part)])
         right, coin = torch.arange(len(n)).repeat_interleave(n), torch.Generator().manual_seed(0)
         wrong = torch.rand(len(right), generator=coin) < (0 if part == "test" else self.noise)
         other = (right + torch.randint(1, len(n), right.shape, generator=coin)) % len(n)
@@ -47,7 +48,7 @@ class Bench:
 
     def numbers(self, part: str) -> Tensor:
         """The places of a part in each seed's rows, ``(N,)``."""
-        sizes = [sum(n) for n in self.counts.values()]
+        sizes, part = [sum(n) for n in self.counts.values()], _rows_of(part)
         start = sum(sizes[:list(self.counts).index(part)])
         return torch.arange(start, start + sum(self.counts[part]))
 
@@ -55,6 +56,10 @@ class Bench:
         """The share of each class among the training rows, ``(K,)``, float64."""
         n = torch.tensor(self.counts["train"], dtype=torch.float64)
         return n / n.sum()
+
+
+def _rows_of(part: str) -> str:
+    return "test" if part == "noisy test" else part
 
 
 def _from_pool(pool: Tensor, kind: Tensor, kinds: Sequence[int] | None = None):

@@ -290,7 +290,8 @@ CLAIMS: dict[str, Claim] = {
             gain(Side(NOISE_LONG, "smoothing"), ce(STOPPED), "accuracy"), "accuracy")}),
     **{name: Claim(f"{loss} calibrates.", {
         f"{where}{words}": more(gain(Side(where, column), ce(where, rule), "ECE", by="log loss",
-                                     part="test" if where in (BALANCED, PHOTOS) else "val"), "ECE")
+                                     part="test" if where in (BALANCED, PHOTOS) else "noisy test"),
+                               "ECE")
         for where in (BALANCED, PHOTOS, NOISE, NOISE_LONG)
         for words, rule in (("", "as trained"), (", rival with a temperature", "temperature"))})
        for name, loss, column in (("C2", "Label smoothing", "smoothing"),

@@ -258,12 +258,12 @@ EXPERIMENTS: dict[str, Experiment] = {
     "wrong labels": Experiment(
         bench="wrong labels", sizes=_DIGITS, rates=_LOW, rules=("as trained", "temperature"),
         losses=("cross entropy", "smoothing", "focal 1", "focal 2", "focal 5", "soft F1",
-                "absolute error"), parts=("train", "val", "test"),
+                "absolute error"), parts=("train", "val", "test", "noisy test"),
         metrics=(*_CALIBRATION, "macro F1", "hardest tenth, cross entropy",
                  "hardest tenth, focal 2")),
     "wrong labels, 80 epochs": Experiment(
         bench="wrong labels", sizes=_DIGITS, rates=_LOW, epochs=80,
-        rules=("as trained", "temperature"), parts=("train", "val", "test"),
+        rules=("as trained", "temperature"), parts=("train", "val", "test", "noisy test"),
         losses=("cross entropy", "smoothing", "focal 2"), metrics=_CALIBRATION),
     "wrong labels, 80 epochs, early stopping": Experiment(
         bench="wrong labels", sizes=_DIGITS, rates=_LOW, epochs=80, keep_best=True,
