@@ -139,6 +139,30 @@ def test_posterior_is_calibrated():
         assert fraud[bins == b].mean() == pytest.approx(said, abs=4 * error)
 
 
+def test_as_many_rows_are_doubtful_as_strong_models_find_in_the_real_rows(many):
+    real, fraud = SPEC["real"]["doubtful_rows"], many.frame["Class"].to_numpy() == 1
+    prob = load_twin(SPEC_FILE).posterior(many.frame, prior=492 / 284_807)
+    weight = np.where(fraud, 492 / fraud.sum(), 284_315 / (~fraud).sum())  # of the full table
+    for what, mine in (("rows", weight), ("frauds", weight * fraud)):
+        found, _ = np.histogram(prob, bins=real["edges"], weights=mine)
+        lowest, highest = np.transpose(real[what])
+        assert (found > 0.6 * lowest).all()
+        assert (found < highest).all()
+        lowest, highest = real[f"all_{what}"]
+        assert lowest < found.sum() < highest
+
+
+def test_posterior_is_right_for_doubtful_rows():
+    rows = creditcard_twin(seed=4, n=300_000, n_fraud=6_000)
+    prob, fraud = rows.posterior(), rows.frame["Class"].to_numpy()
+    bins = np.digitize(prob, [0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
+    for b in range(1, 11):
+        said, n = prob[bins == b].mean(), (bins == b).sum()
+        assert n > 30
+        error = np.sqrt(said * (1 - said) / n)
+        assert fraud[bins == b].mean() == pytest.approx(said, abs=4 * error)
+
+
 def test_no_score_ranks_better_than_the_posterior(twin):
     x = StandardScaler().fit_transform(twin.raw_features)
     fraud = twin.frame["Class"]

@@ -11,8 +11,10 @@ these 29 numbers, and the distributions of the two classes are
     normal:  (1 - a) f0 + a f1        fraud:  (1 - b) f1 + b f0
 
 with small ``a`` and ``b``: a few normals look like frauds and some frauds like normals, as in the
-real rows. Time is sampled independently, so it carries no information about the class. Nothing is
-rounded to cents, so that the densities stay exact.
+real rows. Others are doubtful: the last Gaussians of ``f0`` and of ``f1`` have one covariance and
+means so close together that between them the probability of fraud takes all values. Time is sampled
+independently, so it carries no information about the class. Nothing is rounded to cents, so that
+the densities stay exact.
 """
 
 from __future__ import annotations
