@@ -403,14 +403,57 @@ def _rows(reading: Reading, names: list[str]) -> Iterator[dict[str, object]]:
                        if found == "open" else n}
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per claim: what it says, and its verdict."""
+def outcomes(table: pd.DataFrame) -> pd.Series:
+    """The outcome of each setting of each claim, from the outcomes of its comparisons.
+
+    Args:
+        table: as :func:`judge` returns it.
+    """
+    found = {}
+    for key, setting in table.groupby(["claim", "where"], sort=False):
+        control = setting["control"]
+        found[key] = together(setting.loc[~control, "outcome"].tolist(),
+                              setting.loc[control, "outcome"].tolist())
+    return pd.Series(found).rename_axis(["claim", "where"])
+
+
+def summarise(table: pd.DataFrame, again: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One row per claim: what it says, and its verdict.
+
+    Args:
+        table: as :func:`judge` returns it.
+        again: the same for the second set of seeds. Then there is the verdict of that set, too, and
+            ``stability``: ``"stable"`` if every setting has the same outcome, ``"contradicted"`` if
+            one is a yes in one set and a no, or the reverse, in the other; else ``"fragile"``.
+    """
+    first = outcomes(table)
+    second = first if again is None else outcomes(again)
     rows = []
-    for name, of_claim in table.groupby("claim", sort=False):
-        outcomes = {}
-        for where, setting in of_claim.groupby("where", sort=False):
-            controls = setting.loc[setting["control"], "outcome"].tolist()
-            outcomes[where] = together(setting.loc[~setting["control"], "outcome"].tolist(),
-                                       controls)
-        rows.append({"claim": name, "says": CLAIMS[str(name)].says, "verdict": verdict(outcomes)})
+    for name in dict.fromkeys(table["claim"]):
+        row = {"claim": name, "says": CLAIMS[name].says, "verdict": verdict(first[name].to_dict())}
+        if again is not None:
+            row["again"] = verdict(second[name].to_dict())
+            changed = first[name] != second[name]
+            one_yes = (first[name] == "yes") != (second[name] == "yes")
+            decided = (first[name] != "open") & (second[name] != "open")
+            row["stability"] = ("contradicted" if (one_yes & decided).any()
+                                else "fragile" if changed.any() else "stable")
+            row["changed"] = f"{changed.sum()} of {len(changed)}"
+        rows.append(row)
     return pd.DataFrame(rows).set_index("claim")
+
+
+def at_an_end(reading: Reading) -> pd.DataFrame:
+    """The choices of the claims that took the lowest or the highest rate of a grid.
+
+    A wider grid might have been kinder to these sides. One row for each: the experiment, loss and
+    rule, the metric by which the rate was chosen, the rate, and the end.
+    """
+    judge(reading)
+    rows = []
+    for (side, by), candidate in reading.chosen.items():
+        grid = reading.grid(candidate.experiment)
+        if side.rate is None and candidate.lr in (grid[0], grid[-1]):
+            rows.append({**candidate._asdict(), "by": by,
+                         "end": "lowest" if candidate.lr == grid[0] else "highest"})
+    return pd.DataFrame(rows).drop_duplicates(ignore_index=True)

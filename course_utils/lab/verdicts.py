@@ -24,6 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -54,6 +55,15 @@ class Side:
     rate: float | None = None
 
 
+class Candidate(NamedTuple):
+    """One of the settings among which a side chooses."""
+
+    experiment: str
+    loss: str
+    rule: str
+    lr: float
+
+
 def _several(names: str | tuple[str, ...]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else names
 
@@ -66,7 +76,11 @@ class Reading:
         resamples: how often the seeds are drawn again.
         rng: seeds these draws.
 
-    Every method returns ``(1 + resamples,)`` numbers: the first belongs to the seeds as they are.
+    Its effects are ``(1 + resamples,)`` numbers: the first belongs to the seeds as they are.
+
+    Attributes:
+        chosen: for every choice made so far, by its side and metric, the candidate that was taken
+            with the seeds as they are.
     """
 
     def __init__(self, scores: Mapping[str, pd.DataFrame], *, resamples: int = 2000, rng: int = 0
@@ -80,37 +94,44 @@ class Reading:
         n = len(self.seeds)
         draws = np.random.default_rng(rng).multinomial(n, np.full(n, 1 / n), size=resamples)
         self.weights = np.vstack([np.ones(n), draws]) / n  # (1 + resamples, seeds)
+        self.chosen: dict[tuple[Side, str], Candidate] = {}
         self._tables: dict[tuple[str, str, str], pd.DataFrame] = {}
+
+    def candidates(self, side: Side) -> list[Candidate]:
+        """The settings among which a side chooses."""
+        return [Candidate(name, loss, rule, lr)
+                for name in _several(side.experiment) for loss in _several(side.loss)
+                for rule in _several(side.rule)
+                for lr in (self.grid(name) if side.rate is None else [side.rate])]
+
+    def grid(self, experiment: str) -> list[float]:
+        """The learning rates of an experiment, in ascending order."""
+        return sorted(set(self.scores[experiment]["lr"]))
 
     def _values(self, side: Side, metric: str, part: str) -> np.ndarray:
         """The scores of every candidate of a side, (candidates, seeds)."""
         rows = []
-        for name in _several(side.experiment):
-            key = (name, metric, part)
+        for candidate in self.candidates(side):
+            key = (candidate.experiment, metric, part)
             if key not in self._tables:
-                table = self.scores[name]
+                table = self.scores[candidate.experiment]
                 table = table[table["part"] == part]
                 self._tables[key] = table.pivot(index=["loss", "rule", "lr"], columns="seed",
-                                                values=metric).sort_index()
-            for loss in _several(side.loss):
-                for rule in _several(side.rule):
-                    of_rates = self._tables[key].loc[(loss, rule)]
-                    rows.append(of_rates if side.rate is None else of_rates.loc[[side.rate]])
-        return np.concatenate([table.to_numpy(dtype=np.float64) for table in rows])
+                                                values=metric)
+            rows.append(self._tables[key].loc[candidate[1:]].to_numpy(dtype=np.float64))
+        return np.stack(rows)
 
     def rates(self, side: Side) -> np.ndarray:
         """The learning rate of every candidate of a side."""
-        rates = []
-        for name in _several(side.experiment):
-            mine = sorted(set(self.scores[name]["lr"])) if side.rate is None else [side.rate]
-            rates += mine * len(_several(side.loss)) * len(_several(side.rule))
-        return np.array(rates)
+        return np.array([candidate.lr for candidate in self.candidates(side)])
 
     def choice(self, side: Side, by: str) -> np.ndarray:
         """Which candidate of a side is best on validation, by the mean of a metric."""
         mean = self.weights @ self._values(side, by, "val").T
         mean = np.where(np.isnan(mean), np.inf if by in LOWER_IS_BETTER else -np.inf, mean)
-        return mean.argmin(axis=1) if by in LOWER_IS_BETTER else mean.argmax(axis=1)
+        best = mean.argmin(axis=1) if by in LOWER_IS_BETTER else mean.argmax(axis=1)
+        self.chosen[side, by] = self.candidates(side)[best[0]]
+        return best
 
     def at(self, side: Side, choice: np.ndarray, metric: str, part: str = "test") -> np.ndarray:
         """The mean of a metric for the chosen candidates."""
