@@ -530,9 +530,11 @@ def main(arguments: list[str]) -> int:
     # Before torch is imported: a thread that waits for its next task leaves the core to others.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     # glibc gives the memory of every large tensor back to Linux, which then clears it page by page
-    # for the next one; kept instead, a network on pictures trains in three fifths of the time.
-    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**30))
-    os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**31 - 1))
+    # for the next one; kept instead, a network on pictures trains in three fifths of the time. The
+    # laboratory trains many small ones: it would gain nothing and need twice the memory.
+    if command != "lab":
+        os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**30))
+        os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**31 - 1))
     data = os.environ.get("COURSE_DATA")
     if data and data != "embedded":  # kernels run in notebooks/, the caller somewhere else
         os.environ["COURSE_DATA"] = os.path.abspath(os.path.expanduser(data))

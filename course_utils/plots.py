@@ -38,9 +38,10 @@ from .metrics import _pr_curve, belief, calibration_error, reliability
 if TYPE_CHECKING:
     from .training import History
 
-__all__ = ["LOOK", "STYLE", "explore", "plot_belief_map", "plot_clouds", "plot_confusion_matrix",
-           "plot_gains", "plot_history", "plot_hits", "plot_loss_curves", "plot_pr_curve",
-           "plot_reliability", "plot_runs", "plot_schedule", "show", "show_images"]
+__all__ = ["LOOK", "STYLE", "explore", "plot_answers", "plot_belief_map", "plot_clouds",
+           "plot_confusion_matrix", "plot_gains", "plot_history", "plot_hits", "plot_intervals",
+           "plot_loss_curves", "plot_pr_curve", "plot_reliability", "plot_runs", "plot_schedule",
+           "show", "show_images"]
 
 #: The course's style. The functions below use it; a notebook calls plt.style.use(plots.STYLE).
 STYLE = Path(__file__).with_name("course.mplstyle")
@@ -566,6 +567,52 @@ def plot_gains(gains: Mapping[str, tuple[ArrayLike, float]], *, ax: Axes | None 
 
 
 @_in_style
+def plot_intervals(intervals: Mapping[str, Mapping[str, Sequence[float]]], *, smallest: float,
+                   xlabel: str = "effect", ax: Axes | None = None) -> Axes:
+    """Plot intervals of effects, one row for each comparison, from top to bottom.
+
+    A mark is the middle of an interval. The grey band holds the effects too small to count.
+
+    Args:
+        intervals: for each series, such as a number of seeds, the name of every comparison with
+            the lower end, the middle and the upper end of its interval. Two series at most.
+        smallest: the smallest effect that counts, ``> 0``.
+        xlabel: what the effect is, and which direction is better for whom.
+        ax: where to draw; ``None`` for a new figure.
+
+    Raises:
+        ValueError: there is nothing to draw or too much, or an interval is out of order.
+
+    >>> ax = plot_intervals({"12 seeds": {"weighted": (-0.01, 0.02, 0.05)}}, smallest=0.01)
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['weighted']
+    """
+    names = list(dict.fromkeys(name for rows in intervals.values() for name in rows))
+    if not names or len(intervals) > 2:
+        raise ValueError(f"intervals has {len(intervals)} series with {len(names)} comparisons; "
+                         "give one series or two, with at least one comparison")
+    ax = plt.subplots(figsize=(8, 0.62 * len(names) + 1.2))[1] if ax is None else ax
+    ax.axvspan(-smallest, smallest, color="#EBEBEB", zorder=0)
+    ax.axvline(0, color="black", linewidth=1, linestyle="-", zorder=1)
+    looks = [dict(color="#777777", fmt="o", markerfacecolor="white"), dict(color="black", fmt="o")]
+    looks = looks[-len(intervals):]
+    for number, ((series, rows), look) in enumerate(zip(intervals.items(), looks, strict=True)):
+        for row, ends in rows.items():
+            low, middle, high = (float(as_array(end)) for end in ends)
+            if not low <= middle <= high:
+                raise ValueError(f"the interval of {row!r} is {ends}; give its lower end, its "
+                                 "middle and its upper end")
+            height = names.index(row) + (0.0 if len(intervals) == 1 else 0.36 * number - 0.18)
+            ax.errorbar(middle, height, xerr=[[middle - low], [high - middle]], capsize=5,
+                        label=series if row == next(iter(rows)) else None, **look)
+    ax.set(yticks=range(len(names)), yticklabels=names, xlabel=xlabel)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    if len(intervals) == 2:
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+    return ax
+
+
+@_in_style
 def plot_hits(hits: Mapping[str, ArrayLike], n: int, *, ax: Axes | None = None) -> Axes:
     """Plot the accuracy of several methods, one row each from top to bottom, all judged on n cases.
 
@@ -700,6 +747,58 @@ def plot_reliability(y_true: ArrayLike, prob: ArrayLike | Sequence[ArrayLike], *
     ax.set(xlabel="mean stated probability", ylabel=f"share of {kind}", xlim=(0, 1.02),
            ylim=(0, 1.02))
     ax.legend()
+    return ax
+
+
+@_in_style
+def plot_answers(losses: Mapping[str, Callable[[Tensor, Tensor], Tensor]],
+                 answers: Mapping[str, ArrayLike], truth: ArrayLike, *, lowest: float = 1e-3,
+                 bins: int = 12, ax: Axes | None = None) -> Axes:
+    """Plot the share of positives against the answer, with logarithmic axes, for rare positives.
+
+    The dots are bins of answers, those of all runs together. The lines are the beliefs of the
+    losses, from the answer to the true probability: where the dots of ideal models would lie.
+
+    Args:
+        losses: name to loss, as :func:`course_utils.metrics.belief` takes it. A name that starts
+            with a key of ``LOOK`` gets the colour and dash of that key.
+        answers: name to answers ``(runs, N)`` or ``(N,)``, for the same names.
+        truth: ``(N,)``, outcomes of 0 and 1, or the true probabilities where they are known.
+        lowest: where the axis of the answers begins, above 0; smaller answers are not shown.
+        bins: the number of bins from ``lowest`` to 1, equally wide on the axis. A bin with fewer
+            than 50 answers is not shown.
+        ax: where to draw; ``None`` for a new figure.
+
+    Raises:
+        ValueError: answers and ``truth`` have different lengths.
+
+    >>> loss = lambda z, y: torch.nn.functional.softplus(z) - y * z
+    >>> ax = plot_answers({"cross entropy": loss}, {"cross entropy": [0.1] * 60}, [0.1] * 60)
+    >>> ax.lines[0].get_ydata().round(2)
+    array([0.1])
+    """
+    ax, truth = _axes(ax), as_array(truth, dtype=float)
+    edges = np.geomspace(lowest, 1, bins + 1)
+    eta = torch.sigmoid(torch.linspace(-16, 16, 641, dtype=torch.float64))
+    for name, loss_fn in losses.items():
+        runs = np.atleast_2d(as_array(answers[name], dtype=float))
+        if runs.shape[1:] != truth.shape:
+            raise ValueError(f"the answers of {name!r} have shape {runs.shape} and truth has "
+                             f"{truth.shape}; they must be (runs, N) and (N,)")
+        where = np.digitize(runs, edges)
+        count, stated, true = (np.bincount(where.ravel(), values.ravel(), bins + 2)[1:-1]
+                               for values in (np.ones_like(runs), runs,
+                                              np.broadcast_to(truth, runs.shape)))
+        full = count >= 50
+        look = _look(name)
+        ax.plot(stated[full] / count[full], true[full] / count[full], "o",
+                color=look.get("color"))
+        ax.plot(belief(loss_fn, eta), eta, label=name, **look)
+    ax.set(xscale="log", yscale="log", xlim=(lowest, 1.1), ylim=(1e-4, 1.3),
+           xlabel="answer (mean of a bin)", ylabel="share of positives")
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(losses))
     return ax
 
 

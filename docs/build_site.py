@@ -227,34 +227,27 @@ def lay_out_api(folder: Path) -> None:
         f"works.\n\n```{{toctree}}\n:maxdepth: 2\n\n{listing}\n```\n", encoding="utf-8")
 
 
-# The verdicts of notebook 08 --------------------------------------------------
+# The verdicts of the laboratory ------------------------------------------------
 
 
 def verdicts() -> str:
-    """The verdict on each claim and the intervals behind it, or a word on why there are none."""
-    import pandas as pd
+    """The verdict on each claim, and the intervals behind it."""
+    from course_utils.lab import claims, running
 
-    text = ("# The verdicts\n\nEach common claim about these losses, and what a controlled test "
-            "said. ")
-    first, second = ROOT / "data" / "verdicts.csv", ROOT / "data" / "verdicts_again.csv"
-    if not first.is_file():
-        return text + "Notebook 08 makes this table; it is being written.\n"
-    runs = pd.read_csv(first)
-    claims = runs.groupby("claim", sort=False)[["says", "verdict"]].first()
-    if second.is_file():
-        again = pd.read_csv(second)
-        claims["again"] = again.groupby("claim")["verdict"].first()
-        other = (runs["outcome"] != again["outcome"]).groupby(runs["claim"]).sum()
-        claims["intervals changed"] = other
-    intervals = runs.drop(columns=["says", "verdict"]).dropna(subset="effect")
-    return (text + "How each was tested, and the rule that turns intervals into a verdict, stand "
-            "in [notebook 08](notebooks/08_choosing_a_loss). *Again* is the verdict of a second "
-            "run with other seeds, and *intervals changed* how many of the claim's had another "
-            f"outcome there.\n\n{markdown_table(claims.reset_index())}\n"
+    table, *halves = (claims.judge(running.load(which)) for which in (None, *running.SETS))
+    board = claims.summarise(table, *halves).reset_index()
+    columns = ["claim", "where", "unit", "asked", "control", "smallest", "effect", "low", "high",
+               "outcome"]
+    return ("# The verdicts\n\nEach common claim about these losses, and what a controlled test "
+            "found. How each was tested, and the rule that turns intervals into a verdict, stand "
+            "in [notebook 08](notebooks/08_choosing_a_loss). The scores behind them lie in "
+            "`data/lab`, and `python start.py lab` computes them. The seeds form two sets that "
+            "share nothing: *stability* says whether each of them alone gives the same outcomes, "
+            f"and *changed* in how many of the settings they differ.\n\n{markdown_table(board)}\n"
             "## The intervals\n\nEach effect with its interval, beside the smallest one that "
-            "counts. The claim expects *more* than that, or *less*, or a difference of either sign "
-            "(*different*), or none (*same*); a *control* must be met before a claim can be.\n\n"
-            f"{markdown_table(intervals)}")
+            "counts. The claim expects *more than* that, or *less than* that, or a difference in "
+            "either direction (*different by*), or none (*the same within*). A *control* must be "
+            f"a yes before a setting can decide.\n\n{markdown_table(table[columns])}")
 
 
 def markdown_table(frame: pd.DataFrame) -> str:

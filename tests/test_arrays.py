@@ -1,4 +1,4 @@
-"""Every kind of array-like means the same numbers, in metrics, plots and verdicts."""
+"""Every kind of array-like means the same numbers, in metrics and plots."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 from sklearn.metrics import confusion_matrix, precision_recall_curve
 from torch import Tensor
 
-from course_utils import metrics, plots, runtime, verdicts
+from course_utils import metrics, plots, runtime
 from course_utils.arrays import as_array
 from course_utils.data import creditcard_twin
 
@@ -81,12 +81,13 @@ CALLS = {
     "calibration_floor": lambda a: metrics.calibration_floor(a(P)),
     "cluster_looseness": lambda a: metrics.cluster_looseness(a(POINTS), a(Y), classes=a([1, 0])),
     "template_plane": lambda a: metrics.template_plane(a(P3[:3]), a([2, 0, 1])).abs().tolist(),
-    "interval": lambda a: verdicts.interval(a(P)),
     "plot_confusion_matrix": lambda a: drawn(plots.plot_confusion_matrix(
         a(Y), a(Y[::-1]), sample_weight=a(W))),
     "plot_runs": lambda a: drawn(plots.plot_runs({"focal": a(RUNS)}, x=a(W))),
     "plot_clouds": lambda a: drawn(plots.plot_clouds(a(POINTS), a(Y), classes=a([0, 1]))),
     "plot_gains": lambda a: drawn(plots.plot_gains({"early": (a(P), a(0.5))})),
+    "plot_intervals": lambda a: drawn(plots.plot_intervals(
+        {"all": {"early": (a(0.1), a(0.5), a(0.6))}}, smallest=0.1)),
     "plot_pr_curve": lambda a: drawn(plots.plot_pr_curve(a(Y), a(P), sample_weight=a(W))),
     "plot_pr_curve of runs": lambda a: drawn(plots.plot_pr_curve(a(Y), [a(P), a(P[::-1])])),
     "plot_reliability": lambda a: drawn(plots.plot_reliability(a(Y), a(P))),

@@ -259,6 +259,21 @@ def test_repeating_changes_nothing_where_all_weights_are_one(twin):
     assert torch.equal(part.repeated(seed=1).y, part.y)
 
 
+def test_thinning_keeps_all_frauds_and_the_total_weight(twin):
+    part = twin.split().train
+    few = part.thinned(normals=500)
+    assert few.y.sum() == part.y.sum()
+    assert (few.y == 0).sum() == 500
+    assert few.weight[few.y == 1].unique().tolist() == [1.0]
+    assert float(few.weight.sum()) == pytest.approx(float(part.weight.sum()), rel=1e-5)
+    assert (np.diff(few.raw_index) > 0).all()
+    assert torch.equal(few.x, part.x[np.searchsorted(part.raw_index, few.raw_index)])
+    assert set(part.thinned(normals=500, seed=1).raw_index) != set(few.raw_index)
+    assert torch.equal(part.thinned(normals=10**9).weight, part.weight)
+    with pytest.raises(ValueError, match="at least 1 normal row"):
+        part.thinned(normals=0)
+
+
 def test_another_table_is_standardised_by_the_training_rows(twin):
     parts = twin.split()
     again = parts.standardise(twin)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import f1_score
+from sklearn.metrics import average_precision_score, f1_score
 
 from course_utils.losses import label_smoothing_cross_entropy, sigmoid_focal_loss
 from course_utils.metrics import (
@@ -21,11 +21,15 @@ from course_utils.metrics import (
     calibration_floor,
     cluster_looseness,
     correct_prior,
+    detector_scores,
     expected_cost,
     paired_gain,
     posterior_error,
     reliability,
+    resampled_average_precision,
+    resampled_gain,
     seed_band,
+    sign_test,
     template_plane,
 )
 
@@ -438,3 +442,53 @@ def test_a_weight_below_zero_is_refused_by_every_score(weight):
     for score in (expected_cost, best_cost_threshold):
         with pytest.raises(ValueError, match="sample_weight"):
             score(y, prob.round(), np.ones(4), fee=1.0, sample_weight=weight)
+
+
+def test_the_sign_test_counts_pairs_that_differ_and_is_the_binomial_test():
+    first = np.array([True] * 9 + [False] * 6)
+    second = np.array([True] * 4 + [False] * 5 + [True] + [False] * 5)
+    only_first, only_second, p = sign_test(first, second)
+    assert (only_first, only_second) == (5, 1)
+    assert p == pytest.approx(2 * (1 + 6) / 2**6)
+    assert sign_test(second, first) == (1, 5, p)
+    assert sign_test(first, first) == (0, 0, 1.0)
+    with pytest.raises(ValueError, match="the same pairs"):
+        sign_test(first, second[1:])
+
+
+def test_a_detector_is_scored_at_the_threshold_that_validation_chose():
+    y_val, prob_val = [0, 0, 1, 1], [0.1, 0.4, 0.3, 0.9]     # best F1 at 0.3
+    y_test, prob_test = np.array([1, 0, 1, 0]), np.array([0.35, 0.31, 0.2, 0.0])
+    scores = detector_scores(y_val, prob_val, y_test, prob_test)
+    assert scores["F1"] == pytest.approx(0.5)                # one of two frauds, one false alarm
+    assert scores["AP"] == pytest.approx((1 + 2 / 3) / 2, abs=1e-3)
+    assert scores["Brier"] == pytest.approx(1e4 * np.mean((prob_test - y_test) ** 2), abs=1e-3)
+
+
+def test_average_precision_of_resampled_rows_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    y = (rng.random(500) < 0.1).astype(float)
+    weight = np.where(y == 1, 1.0, 7.0)
+    answers = rng.random((2, 500)) + 0.5 * y
+    scores = resampled_average_precision(y, answers, sample_weight=weight, repeats=400)
+    for run in range(2):
+        assert scores[run, 0] == pytest.approx(
+            average_precision_score(y, answers[run], sample_weight=weight), rel=1e-5)
+    counts = np.random.default_rng(0).poisson(1.0, (401, 500))
+    assert scores[1, 9] == pytest.approx(
+        average_precision_score(y, answers[1], sample_weight=counts[9] * weight), rel=1e-5)
+    alone = resampled_average_precision(y, answers[1:], sample_weight=weight, repeats=400)
+    np.testing.assert_allclose(alone[0], scores[1])
+    with pytest.raises(ValueError, match="at least one positive"):
+        resampled_average_precision(np.zeros(500), answers)
+
+
+def test_a_resampled_gain_adds_the_noise_of_seeds_and_of_rows():
+    rng = np.random.default_rng(0)
+    rows, seeds = 0.03 * rng.normal(size=2001), 0.02 * rng.normal(size=(400, 1))
+    gains, error, by_seeds = resampled_gain(np.zeros((400, 2001)), 0.1 + seeds + rows)
+    np.testing.assert_allclose(gains, 0.1 + seeds[:, 0] + rows[0])
+    assert by_seeds == pytest.approx(0.02 / 20, rel=0.1)
+    assert error == pytest.approx(np.hypot(0.03, 0.02 / 20), rel=0.1)
+    with pytest.raises(ValueError, match="two pairs"):
+        resampled_gain([[0.1, 0.2]], [[0.1, 0.2]])

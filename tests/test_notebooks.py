@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 REWRITTEN = ["00_start_here", "01_cross_entropy", "02_focal_loss", "03_label_smoothing",
-             "04_f1_loss", "05_training_loop", "06_fine_tuning_ants_bees"]
+             "04_f1_loss", "05_training_loop", "06_fine_tuning_ants_bees",
+             "07_credit_card_imbalance", "08_choosing_a_loss"]
 
 
 @dataclass

@@ -322,6 +322,50 @@ def test_gains_are_shown_pair_by_pair_with_mean_and_two_errors():
         plots.plot_gains({})
 
 
+def test_answers_are_shown_as_shares_in_bins_beside_the_belief():
+    def bce(logits, target):
+        return torch.nn.functional.binary_cross_entropy_with_logits(logits, target,
+                                                                    reduction="none")
+
+    answers = np.array([[0.2] * 60 + [0.002] * 60 + [0.9] * 10])
+    truth = np.array([1.0] * 15 + [0.0] * 45 + [0.003] * 60 + [1.0] * 10)
+    ax = plots.plot_answers({"cross entropy": bce}, {"cross entropy": answers}, truth)
+    dots, line = ax.lines
+    np.testing.assert_allclose(dots.get_xdata(), [0.002, 0.2])  # too few answers lie near 0.9
+    np.testing.assert_allclose(dots.get_ydata(), [0.003, 0.25])
+    np.testing.assert_allclose(line.get_xdata(), line.get_ydata(), atol=1e-6)
+    assert dots.get_color() == line.get_color() == plots.LOOK["cross entropy"]["color"]
+    with pytest.raises(ValueError, match="must be"):
+        plots.plot_answers({"cross entropy": bce}, {"cross entropy": answers}, truth[1:])
+
+
+def test_intervals_have_two_ends_and_a_middle_and_a_band_of_what_is_too_small():
+    rows = {"weighted": (-0.01, 0.02, 0.05), "focal": (-0.02, -0.015, -0.01)}
+    ax = plots.plot_intervals({"all": rows}, smallest=0.01)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["weighted", "focal"]
+    ends = [bar.get_segments()[0][:, 0].tolist() for bar in ax.collections]
+    np.testing.assert_allclose(ends, [[-0.01, 0.05], [-0.02, -0.01]])
+    assert ax.patches[0].get_extents().transformed(ax.transData.inverted()).intervalx == (
+        pytest.approx([-0.01, 0.01]))
+    assert ax.get_legend() is None
+
+
+def test_two_series_of_intervals_lie_one_above_the_other_and_have_a_legend():
+    one, two = {"a": (0, 1, 2), "b": (1, 2, 3)}, {"b": (1, 2, 3)}
+    ax = plots.plot_intervals({"few": one, "many": two}, smallest=0.5)
+    heights = [bar.get_segments()[0][0, 1] for bar in ax.collections]
+    assert heights == pytest.approx([-0.18, 0.82, 1.18])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["few", "many"]
+
+
+@pytest.mark.parametrize(("intervals", "says"), [
+    ({}, "0 series with 0 comparisons"), ({"a": {}}, "1 series with 0"),
+    ({n: {"x": (0, 1, 2)} for n in "abc"}, "3 series"), ({"a": {"x": (1, 0, 2)}}, "of 'x' is")])
+def test_intervals_that_cannot_be_drawn_are_refused(intervals, says):
+    with pytest.raises(ValueError, match=says):
+        plots.plot_intervals(intervals, smallest=0.01)
+
+
 def test_hits_are_shown_run_by_run_with_wilsons_interval():
     ax = plots.plot_hits({"head": [140, 150], "always bee": 83, "all": [153]}, 153)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["head", "always bee", "all"]

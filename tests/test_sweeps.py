@@ -165,6 +165,59 @@ def test_so_with_a_layer_or_a_tensor_that_occurs_twice(table, make):
                 torch.testing.assert_close(logits, alone(x[:50]), rtol=1e-4, atol=1e-5)
 
 
+def in_order(tensor):
+    return tensor.clone(memory_format=torch.contiguous_format)
+
+
+def reads_an_operand_again(a, b):
+    product = a.bmm(b)
+    return product.relu() + product, torch.add(product, b.bmm(a), alpha=3)
+
+
+def adds_what_lies_otherwise(a, b):
+    return a + a.bmm(b).transpose(1, 2).relu(), a[:, :1].bmm(b) + b, a.bmm(b).double() + a.bmm(b)
+
+
+def copies_a_transposed_product(a, b):
+    return in_order(a.bmm(b).transpose(1, 2)) + 1, in_order(a.bmm(b).transpose(0, 1)) + 1
+
+
+def copies_one_that_is_read_again(a, b):
+    product = a.bmm(b)
+    turned = product.transpose(1, 2)
+    return in_order(turned), turned.relu() + a
+
+
+def changes_it_before_or_after(a, b):
+    factor, product, other = a + 1, a.bmm(b), b.bmm(a)
+    turned = [factor.bmm(b).transpose(1, 2), product.transpose(1, 2), other.transpose(1, 2)]
+    factor.mul_(2)
+    product.view(-1).mul_(3)
+    copied = [in_order(t) for t in turned]
+    other.mul_(5)
+    return *copied, turned[2] + 1
+
+
+def holds_a_weight(a, b, weight=nn.Parameter(torch.tensor(2.0))):  # noqa: B008
+    return (a.bmm(b) + weight).relu(),
+
+
+@pytest.mark.parametrize("function", [
+    reads_an_operand_again, adds_what_lies_otherwise, copies_a_transposed_product,
+    copies_one_that_is_read_again, changes_it_before_or_after, holds_a_weight])
+def test_a_recorded_function_gives_the_same_numbers_and_leaves_its_arguments(function):
+    rng = torch.Generator().manual_seed(0)
+    once, *others = torch.randn(3, 2, 5, 4, 4, generator=rng)
+    recorded = sweeps._record(function, *once[:2])
+    for a, b, *_ in (once, *others):
+        before = a.clone(), b.clone()
+        for result, expected in zip(recorded(a, b), function(a, b), strict=True):
+            torch.testing.assert_close(result, expected)
+            assert result.stride() == expected.stride()
+        assert torch.equal(a, before[0])
+        assert torch.equal(b, before[1])
+
+
 def test_numbers_and_samples_may_come_from_numpy_and_in_lists(table):
     x, y, _ = table
     one = many(network, {"BCE": bce}, [x, y], parts={"test": [x, y]}, seeds=np.arange(2),
@@ -478,6 +531,13 @@ def test_what_cannot_be_done_is_refused_before_training(table, change, message):
            "epochs": 1, "parts": {"test": (x, y)}, "progress": False} | change
     with pytest.raises(ValueError, match=message):
         train_many(**how)
+
+
+def test_networks_answer_further_samples_in_the_order_of_their_members(table):
+    x, y, _ = table
+    sweep = many(network, ONE_LOGIT, (x, y), parts={"test": (x[:50], y[:50])}, lr=[1e-2, 1e-3])
+    torch.testing.assert_close(sweep.logits_on(x[:50]), sweep.logits["test"])
+    assert not sweep.logits_on(x[:50]).requires_grad
 
 
 def test_a_model_that_is_not_there_is_not_invented(table):

@@ -105,6 +105,34 @@ class Part:
         return Part(self.x[rows], self.y[rows], torch.ones(len(rows)), self.amount[rows],
                     self.raw_index[rows.numpy()])
 
+    def thinned(self, *, normals: int, seed: int = 0) -> Part:
+        """Keep all frauds and a random sample of the normal rows, each with a larger weight.
+
+        The weights of the normal rows grow by the same factor as their number shrinks, so a
+        weighted mean over the sample estimates that over all rows. Where there are no more normal
+        rows than asked for, nothing changes.
+
+        Args:
+            normals: how many normal rows to keep, at least 1.
+            seed: the seed of the random sample.
+
+        Raises:
+            ValueError: ``normals`` is smaller than 1.
+
+        >>> part = creditcard_twin(n=1000, n_fraud=10).split().train.thinned(normals=50)
+        >>> len(part), int(part.y.sum()), part.weight.sum().round().item()
+        (56, 6, 600.0)
+        """
+        if normals < 1:
+            raise ValueError(f"normals is {normals}; keep at least 1 normal row")
+        normal = torch.nonzero(self.y == 0)[:, 0]
+        order = torch.randperm(len(normal), generator=torch.Generator().manual_seed(int(seed)))
+        kept = normal[order[:normals]]
+        rows = torch.cat([kept, torch.nonzero(self.y == 1)[:, 0]]).sort().values
+        factor = torch.where(self.y == 0, len(normal) / max(len(kept), 1), 1.0)
+        return Part(self.x[rows], self.y[rows], (self.weight * factor)[rows], self.amount[rows],
+                    self.raw_index[rows.numpy()])
+
 
 @dataclass(frozen=True, eq=False)
 class Split:

@@ -19,7 +19,7 @@ from torch import Tensor
 __all__ = ["BENCHES", "Bench", "balanced", "clouds", "fraud_twin", "grouped", "long_tail", "photos",
            "wrong_labels"]
 
-TAIL = (60, 43, 31, 22, 16, 11, 8, 6, 4, 3)  # training rows of the ten classes, 264 in all
+TAIL = (60, 43, 31, 22, 16, 11, 8, 6, 4, 3)  # training rows of the ten classes, 204 in all
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,10 @@ is finished, and writing and reading ``data/lab``. What is carried out is ``expe
 A piece is one experiment with a block of seeds. Its scores are written to ``build/lab`` under a
 name that holds a digest of all that decides them, and appear there whole or not at all. So the
 laboratory can be killed at any moment, and the next call goes on with the pieces that are missing.
+
+``data/lab`` holds one table for each experiment. A row has the scores of one metric on one part for
+networks with the same loss, decision rule and learning rate, one column for each seed of a set:
+``set, loss, rule, lr, part, metric, 0, 1, ...``.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ import lzma
 import os
 import platform
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -38,7 +43,8 @@ RESULTS, PIECES = ROOT / "data" / "lab", ROOT / "build" / "lab"
 SETS = {"first": 0, "second": 1_000_000}  # the first seed of each independent set
 BLOCK = 20  # seeds of a piece
 KEYS = ["set", "loss", "rule", "lr", "seed", "part"]
-DECIMALS = 6
+ROWS = ["set", "loss", "rule", "lr", "part", "metric"]  # the first columns of a stored table
+DECIMALS = 5  # of a stored score; the smallest effect of a claim is 0.01
 
 
 class Piece(NamedTuple):
@@ -107,20 +113,36 @@ def run(names: Sequence[str], *, n_seeds: int = 100, n_jobs: int | None = None,
     asked = pieces(names, n_seeds)
     missing = [piece for piece in asked if not piece.file(folder).exists()]
     steps = {piece: EXPERIMENTS[piece.experiment].steps() * piece.n for piece in asked}
-    with runtime.Progress("laboratory", total=sum(steps.values()), unit="steps",
-                          show=progress) as bar:
+    with (warnings.catch_warnings(),
+          runtime.Progress("laboratory", total=sum(steps.values()), unit="steps",
+                           show=progress) as bar):
+        # loky renews a worker whose memory has grown, and loses nothing by it
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs")
         bar.update(sum(steps[piece] for piece in asked if piece not in missing))
         work = (joblib.delayed(carry_out)(EXPERIMENTS[piece.experiment], piece)
                 for piece in missing)
         for piece, table in joblib.Parallel(n_jobs=n_jobs, return_as="generator")(work):
-            write_whole(piece.file(folder), to_csv(table))
+            write_whole(piece.file(folder), to_csv(table, DECIMALS + 1))
             bar.update(steps[piece])
 
 
-def to_csv(table: pd.DataFrame) -> bytes:
-    values = table.columns.difference(KEYS, sort=False)
-    table = table.assign(**{name: table[name].round(DECIMALS) for name in values})
-    return table[[*KEYS, *values]].to_csv(index=False, lineterminator="\n").encode()
+def to_csv(table: pd.DataFrame, decimals: int) -> bytes:
+    return table.round({name: decimals for name in table if name != "lr"}).to_csv(
+        index=False, lineterminator="\n").encode()
+
+
+def with_a_column_for_each_seed(table: pd.DataFrame) -> pd.DataFrame:
+    """A row for each metric, instead of a row for each seed."""
+    start = table["set"].map(SETS)
+    long = table.assign(seed=table["seed"] - start).melt(KEYS, var_name="metric").dropna()
+    return long.pivot(index=ROWS, columns="seed", values="value").sort_index().reset_index()
+
+
+def with_a_row_for_each_seed(table: pd.DataFrame) -> pd.DataFrame:
+    """The reverse of :func:`with_a_column_for_each_seed`."""
+    long = table.set_index(ROWS).stack().rename_axis([*ROWS, "seed"])
+    wide = long.unstack("metric").reset_index().rename_axis(columns=None)
+    return wide.assign(seed=wide["seed"].astype(int) + wide["set"].map(SETS))
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -140,9 +162,8 @@ def assemble(names: Sequence[str], *, n_seeds: int = 100, folder: Path = PIECES,
     about = results / "about.json"
     known = json.loads(about.read_text(encoding="utf-8"))["files"] if about.exists() else {}
     for name in names:
-        tables = [pd.read_csv(piece.file(folder)) for piece in pieces([name], n_seeds)]
-        table = pd.concat(tables).sort_values(KEYS, kind="stable")
-        content = lzma.compress(to_csv(table), preset=9)
+        table = pd.concat([pd.read_csv(piece.file(folder)) for piece in pieces([name], n_seeds)])
+        content = lzma.compress(to_csv(with_a_column_for_each_seed(table), DECIMALS), preset=9)
         write_whole(results / f"{slug(name)}.csv.xz", content)
         known[f"{slug(name)}.csv.xz"] = {
             "experiment": name, "settings": dataclasses.asdict(EXPERIMENTS[name]),
@@ -157,23 +178,31 @@ def assemble(names: Sequence[str], *, n_seeds: int = 100, folder: Path = PIECES,
     write_whole(about, (text + "\n").encode())
 
 
-def load(which: str = "first", *, results: Path | None = None) -> Reading:
-    """The stored scores of one of the two sets of seeds, ``"first"`` or ``"second"``.
+def load(which: str | None = None, *, results: Path | None = None) -> Reading:
+    """The stored scores.
 
     Args:
-        which: the set.
+        which: one of the two sets of seeds, ``"first"`` or ``"second"``; ``None`` for the seeds of
+            both together.
         results: where the tables are; ``None`` for ``data/lab``.
 
     Raises:
         FileNotFoundError: the laboratory has not been run.
+        ValueError: there is no such set.
     """
+    if which not in (None, *SETS):
+        raise ValueError(f"which is {which!r}; it must be one of {', '.join(SETS)}, or None")
     results = results or RESULTS
     about = results / "about.json"
     if not about.exists():
         raise FileNotFoundError(f"{about} is missing; run `python start.py lab`")
     files = json.loads(about.read_text(encoding="utf-8"))["files"]
-    tables = {of["experiment"]: pd.read_csv(results / file) for file, of in files.items()}
-    return Reading({name: table[table["set"] == which] for name, table in tables.items()})
+    scores = {}
+    for file, of in files.items():
+        table = pd.read_csv(results / file)
+        mine = table["set"].isin(SETS if which is None else [which])
+        scores[of["experiment"]] = with_a_row_for_each_seed(table[mine])
+    return Reading(scores)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -193,5 +222,6 @@ def main(arguments: Sequence[str]) -> int:
     run(names, n_seeds=asked.seeds, n_jobs=asked.jobs)
     assemble(names, n_seeds=asked.seeds)
     table = claims.judge(load(), chosen)
-    print(claims.summarise(table).to_string())
+    board = claims.summarise(table, *(claims.judge(load(which), chosen) for which in SETS))
+    print(board.drop(columns="found").to_string())
     return 0

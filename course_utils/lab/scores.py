@@ -130,7 +130,7 @@ METRICS: dict[str, Metric] = {
     "hardest tenth, cross entropy": partial(_hardest_tenth, gamma=0.0),
     "hardest tenth, focal 2": partial(_hardest_tenth, gamma=2.0),
 }
-LOWER_IS_BETTER = {"log loss", "ECE", "cost", "loss"}
+LOWER_IS_BETTER = {"log loss", "ECE", "cost", "loss value"}
 
 
 # Rules: (logits and target of validation, shares in training) -> a function of logits -------------

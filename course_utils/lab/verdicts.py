@@ -79,6 +79,7 @@ class Reading:
     Its effects are ``(1 + resamples,)`` numbers: the first belongs to the seeds as they are.
 
     Attributes:
+        grids: the learning rates of each experiment, in ascending order.
         chosen: for every choice made so far, by its side and metric, the candidate that was taken
             with the seeds as they are.
     """
@@ -94,6 +95,8 @@ class Reading:
         n = len(self.seeds)
         draws = np.random.default_rng(rng).multinomial(n, np.full(n, 1 / n), size=resamples)
         self.weights = np.vstack([np.ones(n), draws]) / n  # (1 + resamples, seeds)
+        self.grids = {name: sorted(table["lr"].unique().tolist())
+                      for name, table in scores.items()}
         self.chosen: dict[tuple[Side, str], Candidate] = {}
         self._tables: dict[tuple[str, str, str], pd.DataFrame] = {}
 
@@ -102,11 +105,7 @@ class Reading:
         return [Candidate(name, loss, rule, lr)
                 for name in _several(side.experiment) for loss in _several(side.loss)
                 for rule in _several(side.rule)
-                for lr in (self.grid(name) if side.rate is None else [side.rate])]
-
-    def grid(self, experiment: str) -> list[float]:
-        """The learning rates of an experiment, in ascending order."""
-        return sorted(set(self.scores[experiment]["lr"]))
+                for lr in (self.grids[name] if side.rate is None else [side.rate])]
 
     def _values(self, side: Side, metric: str, part: str) -> np.ndarray:
         """The scores of every candidate of a side, (candidates, seeds)."""
@@ -242,17 +241,19 @@ def verdict(outcomes: Mapping[str, str]) -> str:
     'holds where: rare classes'
     >>> verdict({"rare classes": "no", "balanced": "the reverse"})
     'does not hold; the reverse: balanced'
+    >>> verdict({"long tail": "yes", "long tail, 15 epochs": "yes", "balanced": "open"})
+    'holds where: long tail / long tail, 15 epochs; open: balanced'
     """
     if not outcomes:
         raise ValueError("outcomes is empty; a claim needs at least one setting")
     by_outcome = {kind: [where for where, found in outcomes.items() if found == kind]
                   for kind in ("yes", "the reverse", "open")}
-    rest = "".join(f"; {kind}: {', '.join(by_outcome[kind])}" for kind in ("the reverse", "open")
+    rest = "".join(f"; {kind}: {' / '.join(by_outcome[kind])}" for kind in ("the reverse", "open")
                    if by_outcome[kind] and len(by_outcome[kind]) < len(outcomes))
     if len(by_outcome["yes"]) == len(outcomes):
         return "holds"
     if by_outcome["yes"]:
-        return f"holds where: {', '.join(by_outcome['yes'])}{rest}"
+        return f"holds where: {' / '.join(by_outcome['yes'])}{rest}"
     for kind, words in (("the reverse", "the reverse holds"), ("open", "open")):
         if len(by_outcome[kind]) == len(outcomes):
             return words

@@ -1,29 +1,35 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # # 07. Credit cards: one fraud in 579
 #
-# Three questions for this notebook:
+# A blog post compares two losses, cross entropy and focal loss, on 57,000 card payments. With
+# one of them, a network finds not a single fraud. With the other, the same network finds most of
+# them. It looks as if the question were settled. On this page we repeat the experiment of the
+# post, and then we ask what a fair one says:
 #
-# 1. A posted demo shows that cross entropy finds no fraud and focal loss finds most. Is it true?
-# 2. What does a fair comparison of eleven ways say, and how much of it is noise?
-# 3. What is a missed fraud worth in euros, and which loss helps to decide?
+# 1. Does the picture repeat with other seeds, and why can a network find nothing?
+# 2. Which loss sorts payments better, and what do its answers mean?
+# 3. What is a missed fraud worth in euros, and where should the threshold be?
 #
 # | section | minutes | you will be able to |
 # |---|---|---|
-# | 1. The data | 8 | say why accuracy is useless here |
-# | 2. What must be beaten | 8 | state the first loss and two baselines before training |
-# | 3. The demo, as posted | 6 | rebuild a posted experiment before judging it |
-# | 4. What is wrong with it | 9 | find a leak, and a claim that rests on one seed |
-# | 5, 6. Eleven ways; ROC | 16 | choose on validation, report on test, count false alarms |
-# | 7. Why a threshold of 0.5 is a lottery | 12 | test an explanation, and drop it if it fails |
-# | 8. More than noise? | 12 | tell noise of seeds from noise of rows |
-# | 9. What the answers mean | 10 | read and mend probabilities by the belief map |
-# | 10. Training on fewer rows | 6 | undo undersampling |
-# | 11. What it costs | 12 | decide by euros |
-# | 12. A map of alpha and gamma | 9 | see how much of a tuning map repeats |
-# | 13, 14. What to do; exercises | 29 | choose, and show yourself that you can |
+# | [1. One picture](#1.-One-picture) | 7 | rebuild a posted experiment before you judge it |
+# | [2. Ten seeds](#2.-Ten-seeds) | 8 | compare in pairs, and measure what a leak is worth |
+# | [3. Forty seeds](#3.-Forty-seeds) | 8 | look inside a network that finds nothing |
+# | [4. Where training starts](#4.-Where-training-starts) | 7 | give each loss a fair start, and test the difference |
+# | [5. Which one sorts better?](#5.-Which-one-sorts-better?) | 8 | state a rule first, and count two kinds of noise |
+# | [6. What the answers mean](#6.-What-the-answers-mean) | 5 | turn the answers of a loss into probabilities |
+# | [7. Euros](#7.-Euros) | 7 | get a threshold from costs, payment by payment |
+# | [8. Five losses and three rivals (further)](#8.-Five-losses-and-three-rivals-(further)) | 9 | include the rivals that others would ask for |
+# | [9. Four thousand frauds (further)](#9.-Four-thousand-frauds-(further)) | 6 | tell undecided from equal |
+# | [10. Later payments (further)](#10.-Later-payments-(further)) | 7 | split by time, count alarms, and read a ROC-AUC |
+# | [11. SMOTE and the split (further)](#11.-SMOTE-and-the-split-(further)) | 9 | find a leak, and say what it hides |
+# | [12. Exercises](#12.-Exercises) | 20 | check your own understanding |
 #
-# **Needs** notebooks 00 and 01. **Data**: the credit-card fraud table of Dal Pozzolo and others, or
-# its synthetic twin. Runs in about a minute.
+# The first seven sections are a lesson of 50 minutes, with Exercises 7.1, 7.6 and 7.7 in them.
+# The page **needs** notebooks [01](01_cross_entropy.ipynb), [02](02_focal_loss.ipynb) and
+# [04](04_f1_loss.ipynb). Its **data** are the credit-card payments of Dal Pozzolo and others, or
+# their synthetic twin. It runs in about a minute. All terms in *italics* are in the
+# [glossary](../docs/glossary.md).
 
 # %% [markdown]
 # The next cell finds the course's helper package; run it once and go on.
@@ -56,7 +62,6 @@ if importlib.util.find_spec("course_utils") is None:
     sys.path.insert(0, str(root))
 
 # %%
-import copy
 import math
 from functools import partial
 
@@ -65,1374 +70,991 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from scipy import stats
-from scipy.special import expit, logit
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import auc, average_precision_score, roc_curve
 from torch import nn
 
 from course_utils import metrics, plots, runtime
-from course_utils.data import load_creditcard
+from course_utils.data import creditcard_twin, load_creditcard
 from course_utils.exercises import imbalance as ex
 from course_utils.losses import sigmoid_focal_loss, soft_f1_loss
-from course_utils.metrics import belief, best_f1_threshold, correct_prior
+from course_utils.metrics import belief, correct_prior
 from course_utils.sweeps import train_many
-from course_utils.training import TensorLoader, fit
 
 runtime.set_threads(1)
 plt.style.use(plots.STYLE)
 
+# %%
+from scipy import stats
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+from sklearn.neighbors import NearestNeighbors
+
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 1. The data
+# ## 1. One picture
 #
-# Two days of European card payments: the time, the amount, and 28 columns `V1` to `V28` that a
-# rotation made anonymous. `Class` is 1 for a fraud.
+# The table holds the card payments of two days. A row has the time, the amount, and 28 numbers
+# `V1` to `V28`, which a rotation has made anonymous. `Class` is 1 for a fraud.
 
 # %%
 data = load_creditcard()
 print(data.source)
+data.frame[["Time", "V1", "V2", "V28", "Amount", "Class"]].head(3).round(2)
 
 # %% [markdown]
-# Some files hold all frauds but only a draw of the normal rows, about 15 in 100, to be smaller.
-# Each normal row then stands for several transactions, and `data.weight` says for how many. Every
-# number below is weighted by it, so that it speaks of the full table. In the full table, or its
-# twin, all weights are 1.
-
-# %%
-fraud = (data.frame["Class"] == 1).to_numpy()
-amounts = data.frame["Amount"]
-pd.DataFrame({name: {"rows": chosen.sum(), "transactions": data.weight[chosen].sum(),
-                     "median amount (euro)": amounts[chosen].median(),
-                     "mean amount (euro)": amounts[chosen].mean(),
-                     "largest (euro)": amounts[chosen].max()}
-              for name, chosen in [("normal", ~fraud), ("fraud", fraud)]}).T.round(1)
-
-# %% [markdown]
-# Look at the two middles and the two means: half of the frauds are small, and a few are large. That
-# will matter when we count euros.
-
-# %% [markdown]
-# `Time` counts seconds from the first payment; like most, we take that moment for midnight.
+# If the line says *synthetic twin*, the rows are invented. They are sampled from a mixture that
+# was fitted to the real table, and we know the true probability of fraud of each row. (In some
+# files of real rows, one normal row stands for several payments, and `repeated` copies it as
+# often as needed. In the twin it changes nothing.)
 #
-# > **Predict.** Do frauds come at other hours than honest payments? (In the twin the time is drawn
-# > by itself, whatever the class.)
-
-# %%
-hour = (data.frame["Time"] // 3600 % 24).astype(int)
-by_hour = {name: np.bincount(hour[chosen], data.weight[chosen], minlength=24)
-           for name, chosen in [("normal", ~fraud), ("fraud", fraud)]}
-fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.6))
-for (name, counts), look, colour in zip(by_hour.items(), ["-", "--"], ["#0072B2", "#D55E00"],
-                                        strict=True):
-    axes[0].stairs(100 * counts / counts.sum(), range(25), baseline=None, linestyle=look,
-                   color=colour, linewidth=2, label=name)
-    axes[1].hist(np.log10(amounts[fraud == (name == "fraud")] + 0.01), bins=30, density=True,
-                 histtype="step", color=colour, linestyle=look, linewidth=2)
-axes[0].set(xlabel="hour of the day", ylabel="share of the class (%)", ylim=(0, None))
-axes[1].set(xlabel="log10 of the amount (euro)", ylabel="density")
-axes[0].legend()
-plots.show(fig, "Left: how each class spreads over the hours of the day. Right: how it spreads "
-                "over amounts; at -2 stand payments of 0 euro, drawn as 1 cent. Small steps "
-                "in the line of the frauds are chance: there are only 492.")
-
-# %%
-night = (hour >= 2) & (hour < 6)
-print(f"from 2 to 6 o'clock: {np.average(night[~fraud], weights=data.weight[~fraud]):.0%} of the "
-      f"normal payments, {night[fraud].mean():.0%} of the frauds")
-
-# %% [markdown]
-# In the real rows night stands out; in the twin it cannot. We drop `Time`, as the demo below does,
-# so that both tell one story; a real system would not throw it away.
-#
-# > **Predict.** A "detector" that never raises an alarm: what is its accuracy? And its *recall*,
-# > the share of frauds it finds?
-
-# %% tags=["nbval-check-output"]
-prevalence = data.weight[fraud].sum() / data.weight.sum()
-print(f"prevalence {prevalence:.4%}; never an alarm: accuracy {1 - prevalence:.2%}, recall 0 %")
-
-# %%
-place = np.arange(round(1 / prevalence))
-fig, ax = plt.subplots(figsize=(9.5, 3.4))
-ax.scatter(place % 40, place // 40, s=14, color="#BBBBBB")
-ax.scatter(27, 6, s=60, marker="D", color="#D55E00")
-ax.invert_yaxis()
-ax.axis("off")
-plots.show(fig, "As many dots as there are transactions for one fraud, on average. The orange "
-                "diamond is the fraud.")
-
-# %% [markdown]
-# Accuracy says nothing here. We count instead:
-#
-# - *precision*: the share of alarms that are frauds;
-# - *recall*: the share of frauds that raise an alarm;
-# - *F1*: their harmonic mean, $2PR/(P + R)$, high only if both are;
-# - *average precision*, AP: the area under precision against recall, over all thresholds.
-
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ## 2. What must be beaten
-#
-# Three parts, each with its share of frauds: we *train* on one, choose on *validation*, and keep
-# *test* for the end. Columns are standardised by the training rows.
+# We divide the rows into three parts: *train* to learn from, *validation* for all choices, and
+# *test* for the report at the end. The output has the number of payments and of frauds in each.
 
 # %% tags=["nbval-check-output"]
 parts = data.split(fractions=(0.6, 0.2, 0.2), seed=0)
-for name in ["train", "val", "test"]:
-    part = getattr(parts, name)
-    print(f"{name:<6}{len(part):>8,} rows, {int(part.y.sum()):>4} frauds")
+train, val, test = parts.train.repeated(), parts.val.repeated(), parts.test.repeated()
+[(len(part), int(part.y.sum())) for part in [train, val, test]]
 
 # %% [markdown]
-# One function, `judge`, serves every model of this page. It takes probabilities for the validation
-# and test rows, chooses the threshold with the best F1 on *validation*, and reports on *test*. The
-# *Brier score* is the mean squared error of the probabilities: smaller is better.
-#
-# In the twin the true probability of every row is known, so there it can say more.
+# > **Predict.** A "detector" that never raises an alarm: is its accuracy about 50 %, 98 % or
+# > 99.8 %?
 
-# %%
-val, test = parts.val, parts.test
-y, weight = test.y.numpy(), test.weight.numpy()
-truth = None if data.source.real else data.posterior(test.raw_index)
-
-def as_probabilities(p):
-    told = {"Brier x 1e4": 1e4 * np.average((p - y) ** 2, weights=weight),
-            "mean p / prevalence": np.average(p, weights=weight) / prevalence}
-    if truth is not None:
-        told["distance to truth x 1e4"] = 1e4 * metrics.posterior_error(p, truth)
-    return told
-
-# %%
-def ap(part, p):
-    order = np.argsort(-p)  # what is sorted already, scikit-learn sorts in no time
-    y, weight = part.y.numpy()[order], part.weight.numpy()[order]
-    return average_precision_score(y, p[order], sample_weight=weight)
-
-def f1(part, alarm):
-    alarm, frauds = part.weight.numpy() * np.asarray(alarm), part.y.numpy()
-    return 2 * (alarm @ frauds) / (alarm.sum() + frauds.sum())
-
-def judge(on_val, on_test):
-    cut = best_f1_threshold(val.y, on_val, sample_weight=val.weight)[0]
-    return {"AP": ap(test, on_test),
-            "F1 at 0.5": f1(test, on_test >= 0.5), "F1 at chosen": f1(test, on_test >= cut),
-            "chosen": cut} | as_probabilities(on_test)
+# %% tags=["nbval-check-output"]
+share = train.y.mean().item()
+print(f"one fraud in {1 / share:.0f} payments; never an alarm: accuracy {1 - share:.2%}")
 
 # %% [markdown]
-# *Distance to truth* is the root of the mean squared difference between stated and true
-# probability. On real rows nobody knows it, and the column is not there.
+# 99.83 %, without finding a single fraud. So accuracy says nothing here, and we count frauds
+# found and alarms raised, as in [04_f1_loss](04_f1_loss.ipynb).
 #
-# > **Predict.** Two baselines. One answers the prevalence to everybody. The other is logistic
-# > regression, a linear model. What AP does each get?
-
-# %%
-train_x, train_y, train_weight = (
-    column.numpy() for column in [parts.train.x, parts.train.y, parts.train.weight])
-linear = LogisticRegression(max_iter=300).fit(train_x, train_y, train_weight)
-baselines = {"constant answer": judge(np.full(len(val), prevalence),
-                                      np.full(len(test), prevalence)),
-             "logistic regression": judge(*(linear.predict_proba(part.x.numpy())[:, 1]
-                                            for part in [val, test]))}
-if truth is not None:
-    baselines["the truth itself"] = judge(data.posterior(val.raw_index), truth)
-pd.DataFrame(baselines).T.round(3)
-
-# %% [markdown]
-# Knowing nothing gives an AP equal to the prevalence. The linear model is far from that; section 8
-# asks whether a network beats it. And where the truth is known, even the truth does not reach an AP
-# of 1: some frauds look like honest payments, and no loss can change that.
-
-# %% [markdown]
-# ### The first loss, before the first step
-#
-# The network has 29 inputs, layers of 16 and 8, and one logit.
-#
-# > **Predict.** What is its mean cross entropy before any training? And if its last bias is set to
-# > the log-odds of the prevalence (notebook 01, section 8)?
+# Now the experiment of the post (*post D* in the references). Its network takes 29 numbers, `V1`
+# to `V28` and the logarithm of the amount, through two hidden layers to one logit. It is trained
+# twice, with cross entropy and with focal loss, $\gamma = 4$. The post computes both from the
+# probability, and we follow it:
 
 # %%
 def network():
     return nn.Sequential(nn.Linear(29, 16), nn.ReLU(), nn.Linear(16, 8), nn.ReLU(),
-                         nn.Linear(8, 1), nn.Flatten(0))
+                         nn.Linear(8, 1), nn.Flatten(0))           # one logit for each payment
 
-def starting_at(p):
-    def make():
-        model = network()
-        nn.init.constant_(model[4].bias, math.log(p / (1 - p)))
-        return model
-    return make
-
-# %% tags=["nbval-check-output"]
-entropy = -prevalence * math.log(prevalence) - (1 - prevalence) * math.log(1 - prevalence)
-print(f"ln 2 = {math.log(2):.4f}, entropy of the prevalence = {entropy:.4f}")
-
-# %%
-def first_loss(make, seed):
-    torch.manual_seed(seed)
-    with torch.no_grad():
-        return F.binary_cross_entropy_with_logits(make()(test.x), test.y, test.weight).item() * (
-            len(test) / test.weight.sum().item())
-
-# %%
-pd.DataFrame({name: [first_loss(make, seed) for seed in range(5)] for name, make in
-              [("default start", network), ("prior bias", starting_at(prevalence))]}).round(4)
+def posted_loss(logits, target, gamma):                            # gamma 0 is cross entropy
+    ce = F.binary_cross_entropy(torch.sigmoid(logits), target, reduction="none")
+    p_t = torch.exp(-ce)
+    return ((1 - p_t) ** gamma * ce).mean()
 
 # %% [markdown]
-# As foretold: $\ln 2$ against the entropy, each give or take what the random weights do.
-# With a *prior bias* the network starts where the constant answer ends. Remember it for section 7.
-
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ## 3. The demo, as posted
+# The columns are not standardised, the optimiser is Adam with a rate of 0.001, and there are two
+# epochs with batches of 128. The rows are those of the validation part. All of this follows the
+# post. Something is wrong with it, and you may already see what; section 2 comes back to it.
 #
-# Rebuilt from its description: `Time` dropped, `log(Amount + 0.001)`; a network 29-16-8-1 that ends
-# in a sigmoid; the optimiser *Adam* with learning rate 0.001, batches of 128, two epochs; threshold
-# 0.5. One change: the test part stays locked away.
+# `train_many` runs the usual training loop for every loss and every seed that we give it. Here
+# that is one seed. (`partial(f, x=1)` is the function `f` with its argument `x` filled in.)
 
 # %%
 raw = torch.tensor(data.raw_features.to_numpy(), dtype=torch.float32)
-
-def repeated(part, seed=0):
-    chance = torch.rand(len(part), generator=torch.Generator().manual_seed(seed))
-    return torch.arange(len(part)).repeat_interleave((part.weight + chance).floor().long())
-
-# %% [markdown]
-# `repeated` is for a draw: it repeats the rows as often as they stand for transactions, so that
-# training sees the true prevalence. With weights of 1 it repeats nothing.
-#
-# The post's focal loss works on probabilities: $p_t = e^{-\mathrm{BCE}}$ is the probability of what
-# happened, and $(1 - p_t)^\gamma$ turns down what is nearly right. With `gamma=0` it is plain BCE.
-
-# %%
-def posted_loss(z, y, gamma):
-    bce = F.binary_cross_entropy(torch.sigmoid(z), y, reduction="none")
-    return ((1 - torch.exp(-bce)) ** gamma * bce).mean()
+posted = raw[val.raw_index], val.y
+demo = {"cross entropy": partial(posted_loss, gamma=0), "focal": partial(posted_loss, gamma=4)}
+settings = dict(epochs=2, batch_size=128, lr=1e-3, progress=False)
+one = train_many(network, demo, posted, parts={"posted": posted}, seeds=[12], **settings)
 
 # %% [markdown]
-# And the training. Read it slowly: something is wrong.
-
-# %%
-posted_rows = repeated(val)
-posted = raw[val.raw_index][posted_rows], val.y[posted_rows]
-
-def train_as_posted(gamma, seed):
-    torch.manual_seed(seed)
-    model = network()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
-    loader = TensorLoader(*posted, batch_size=128, shuffle=True,
-                          generator=torch.Generator().manual_seed(seed))
-    for _ in range(2):
-        for x, target in loader:
-            optimizer.zero_grad()
-            posted_loss(model(x), target, gamma).backward()
-            optimizer.step()
-    return model
-
-# %% [markdown]
-# > **Predict.** The post shows two *confusion matrices* (tables of counts, the true class in rows,
-# > the predicted one in columns), one for BCE and one for focal loss with $\gamma = 4$. Which one
-# > finds more frauds at a threshold of 0.5?
+# > **Predict.** Both networks raise an alarm where their answer is at least 0.5. One of the two
+# > finds no fraud at all. Which one? And does the other find about 10, 40 or 70 of the 99
+# > frauds?
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(9.5, 4))
-for ax, gamma, name in zip(axes, [0, 4], ["BCE", "focal loss, gamma 4"], strict=True):
-    told = train_as_posted(gamma, seed=0)(raw[val.raw_index]) >= 0
-    plots.plot_confusion_matrix(val.y, told, class_names=["normal", "fraud"],
-                                sample_weight=val.weight, ax=ax).set_title(name)
-plots.show(fig, "The demo as posted, one seed, on its validation part: BCE on the left, focal loss "
-                "with gamma 4 on the right.")
+for ax, name, logits in zip(axes, demo, one.logits["posted"], strict=True):
+    alarm = logits >= 0                                    # a logit of 0 is a probability of 0.5
+    plots.plot_confusion_matrix(val.y, alarm, class_names=["normal", "fraud"], ax=ax)
+    ax.set_title(name)
+plots.show(fig, "Confusion matrices at a threshold of 0.5, for a network trained with cross "
+                "entropy and one trained with focal loss. The rows are the validation part.")
 
 # %% [markdown]
-# The post had no alarm at all on the left, and most of the frauds on the right. Look at your two
-# matrices: does this seed repeat the picture? Another seed, or other rows, may not. Shall we
-# believe it?
+# This is the picture of the post. Cross entropy raises no alarm at all, so it finds nothing.
+# Focal loss finds 68 of the 99 frauds, with 11 false alarms. **Vote:** would you now switch to
+# focal loss?
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 4. What is wrong with it
+# ## 2. Ten seeds
 #
-# ### It was trained on the rows it is tested on
+# We have seen one run of each loss, and a run depends on its *seed*: the random weights it
+# starts from, and the order of its batches. So we repeat both with the seeds 0 to 9. The two
+# networks of one seed make a *pair*, because they start from the same weights and see the same
+# batches.
+
+# %%
+others = raw[train.raw_index[::3]], train.y[::3]             # every third training row
+both = {"posted": posted, "others": others}
+ten = train_many(network, demo, posted, parts=both, seeds=range(10), **settings)
+
+# %% [markdown]
+# > **Predict.** In how many of the ten pairs does the picture repeat, so that cross entropy
+# > finds no fraud and focal loss finds most of them?
+
+# %%
+alarms = ten.logits["posted"] >= 0                   # one row for each network
+ten.members["frauds found"] = alarms[:, val.y == 1].sum(dim=1).numpy()
+ten.members.pivot(index="loss", columns="seed", values="frauds found")
+
+# %% [markdown]
+# In none of them. With each of these seeds, both losses find between 71 and 78 of the 99 frauds.
+# From these ten pairs, nobody would conclude that cross entropy fails.
 #
-# `raw[val.raw_index]`: the loader of the post is built on the *validation* rows. The rows set aside
-# for training are never used.
+# Now we owe you a confession. Section 1 used seed 12, and we took it *because* it gives the
+# posted picture. A single run can be picked, on purpose or by luck, and the reader of a post
+# cannot see it. So is seed 12 a rare accident? Section 3 takes more seeds to find out.
+
+# %% [markdown]
+# ### What the leak is worth
 #
-# > **Predict.** So its F1 should be higher on the validation rows, which it saw, than on the
-# > training rows, which it never saw. Is it?
-
-# %% [markdown]
-# `train_many` trains many small networks side by side; each comes out as it would alone, with its
-# own start and its own order of rows. Here are twenty: two losses, ten seeds.
-
-# %%
-adam = partial(torch.optim.Adam, fused=True)
-both = {name: (raw[part.raw_index], part.y) for name, part in
-        [("rows it trained on", val), ("rows it never saw", parts.train)]}
-as_posted = train_many(network, {"BCE": partial(posted_loss, gamma=0),
-                                 "focal": partial(posted_loss, gamma=4)},
-                       posted, parts=both, seeds=range(10), epochs=2, lr=1e-3, optimizer=adam)
-
-# %%
-table = as_posted.members.set_index(["loss", "seed"])[[]]
-for name, part in [("rows it trained on", val), ("rows it never saw", parts.train)]:
-    table[name] = [f1(part, z >= 0) for z in as_posted.logits[name]]
-
-# %%
-gap = table["rows it trained on"] - table["rows it never saw"]
-gap.groupby("loss", sort=False).agg(["mean", "std"]).round(3)
-
-# %% [markdown]
-# The gap in F1, over ten seeds. But the two groups are also *different rows*, about a hundred
-# frauds here and three hundred there, and one group may simply be harder. A gap of some hundredths,
-# of either sign, tells nothing about the leak. That is the point: a score on training rows is not
-# evidence, whichever way it comes out.
-
-# %% [markdown]
-# ### It was run once
+# Did you find the mistake? The post builds its training loader on the rows that were set aside
+# for *validation*, and then shows the result on the same rows. So the networks were judged on
+# payments whose labels they had seen. This is called a *leak*. What is it worth?
 #
-# > **Predict.** Ten random seeds for each loss, nothing else changed. In how many does BCE find
-# > no fraud? In how many does focal loss?
-
-# %%
-fig, ax = plt.subplots(figsize=(8, 3.4))
-for row, (name, look) in enumerate([("BCE", "cross entropy"), ("focal", "focal")]):
-    scores = table.loc[name, "rows it never saw"]
-    heights = row + 0.05 * (scores.index - 4.5)
-    ax.plot(scores, heights, "os"[row], color=plots.LOOK[look]["color"], markersize=9, alpha=0.7)
-ax.set(yticks=[0, 1], yticklabels=["BCE", "focal, gamma 4"], ylim=(-0.5, 1.5), xlim=(-0.05, 1),
-       xlabel="F1 at threshold 0.5, on unseen rows")
-plots.show(fig, "F1 of ten seeds each, one mark a seed, seed 0 lowest. Runs either lie together on "
-                "the right or find next to nothing, on the left.")
-
-# %% [markdown]
-# A seed gives both losses the same start and the same order of rows, so the runs come in pairs.
-# Only the seeds on which the losses *disagree* can tell them apart. How often would a fair coin be
-# so one-sided?
-
-# %%
-nothing_found = (table["rows it never saw"] < 0.5).unstack("loss")
-only_bce = int((nothing_found["BCE"] & ~nothing_found["focal"]).sum())
-only_focal = int((nothing_found["focal"] & ~nothing_found["BCE"]).sum())
-coin = stats.binomtest(only_bce, only_bce + only_focal).pvalue if only_bce + only_focal else 1.0
-print(f"found next to nothing: BCE {nothing_found['BCE'].sum()} of 10, focal "
-      f"{nothing_found['focal'].sum()} of 10; only BCE {only_bce}, only focal {only_focal}: "
-      f"p = {coin:.2f}")
-
-# %% [markdown]
-# Whoever picks one seed can have two like matrices; or the picture of the post; or its mirror
-# image, where focal loss finds nothing. Which of them do your ten seeds hold? What they support is
-# weaker: with these settings a run works or finds nothing. Section 7 looks for the cause.
-
-# %% [markdown]
-# ### Two smaller faults
+# A comparison of scores on two sets of rows would not tell us, because one set may be harder. So
+# we judge the *same* rows twice: by networks that were trained on them, and by networks that
+# were trained on about as many others.
 #
-# The columns are not brought to one scale, so the same learning rate is large for some and small
-# for others:
+# As score we take the *average precision* (AP). Lower the threshold step by step. Each time one
+# more fraud is found, note the precision at that point. AP is the mean of these numbers. It
+# depends only on the order of the answers, so it needs no threshold.
 
 # %%
-data.raw_features.std()[["V1", "V14", "V28", "log_amount"]].round(2)
+def average_precision(answer, target):
+    target = target[answer.argsort(descending=True)]
+    precision = target.cumsum(0) / torch.arange(1, len(target) + 1)
+    return ((precision * target).sum() / target.sum()).item()
 
 # %% [markdown]
-# And 0.5 is taken as *the* threshold. But nobody promised that 0.5 suits F1, and notebook 00 showed
-# that a loss is free to say other things than the truth. We choose the threshold instead.
+# (`cumsum` adds up from the top. So `target.cumsum(0)` has, at place $k$, the number of frauds
+# among the $k$ highest answers.)
+#
+# > **Predict.** By how much is the AP of the same rows higher if the network was trained on
+# > them: by about 0.002, 0.03 or 0.2?
+
+# %%
+swapped = train_many(network, demo, others, parts=both, seeds=range(10), **settings)
+leak = pd.DataFrame()
+for part, (_, target) in both.items():
+    for trained_on, sweep in [("trained on posted", ten), ("trained on others", swapped)]:
+        scores = [average_precision(logits, target) for logits in sweep.logits[part]]
+        leak.loc[f"judged on {part}", trained_on] = np.mean(scores)
+leak.round(3)
+
+# %% [markdown]
+# Each row of the table judges the same payments. (The numbers are means over both losses and ten
+# seeds.) On the posted rows the networks that had seen them are ahead by 0.048. On the other
+# rows those that had seen *them* are ahead by 0.007. One of the two sets may be better to learn
+# from, but in the mean of the two gaps this cancels, and 0.028 remain. That is what this leak is
+# worth here.
+#
+# It makes scores too high, but by far too little to explain the picture. Still, from now on we
+# train on the other rows and judge on the validation rows.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 5. Eleven ways, ten seeds
+# ## 3. Forty seeds
 #
-# The same network, optimiser, rows, epochs and seeds for all. What differs is the loss, the start
-# that goes with it, and in one case the rows (and so the number of steps). Nothing was tuned for
-# any one of them; Adam does not mind the scale of a loss.
-#
-# - *cross entropy*, from the default start and from the prior bias;
-# - *weighted*: frauds count 100 times; *oversampled*: each fraud is there 100 times;
-# - *focal*, $\gamma$ of 1, 2 and 4, without and with $\alpha = 0.25$: frauds then weigh 0.25 and
-#   normal rows 0.75, so it favours the *normal* rows. Many copy it from the paper;
-# - *soft F1*: F1 with probabilities in place of counts, of one batch at a time (notebook 04).
+# > **Predict.** Now forty seeds, 0 to 39. With how many does cross entropy *fail*, which means
+# > an F1 below 0.3 at the threshold 0.5? And focal loss?
 
 # %%
-bce = partial(F.binary_cross_entropy_with_logits, reduction="none")
-losses = {"cross entropy": bce, "weighted": partial(bce, pos_weight=torch.tensor(100.0))}
-for alpha in [None, 0.25]:
-    for gamma in [1.0, 2.0, 4.0]:
-        name = f"focal {gamma:g}" + (f", alpha {alpha}" if alpha else "")
-        losses[name] = partial(sigmoid_focal_loss, gamma=gamma, alpha=alpha, reduction="none")
+many = train_many(network, demo, others, parts={"val": posted}, seeds=range(40), **settings)
+
+def f1_at_half(sweep):
+    scores = [f1_score(val.y.numpy(), logits.numpy() >= 0) for logits in sweep.logits["val"]]
+    return sweep.members.assign(F1=scores).pivot(index="seed", columns="loss", values="F1")
+
+by_default = f1_at_half(many)
+(by_default < 0.3).sum()
 
 # %% [markdown]
-# Each starts from *its own belief* at the prevalence, which for cross entropy is the prior bias:
-# the fair start for all. Soft F1 has no belief about a single row, and keeps the default.
+# Cross entropy fails with 19 of forty seeds, and focal loss with 3. So seed 12 is no rare
+# accident, and the first ten seeds were lucky: if about half of all seeds fail, ten in a row
+# work less than once in 600 times. Rare things happen, and here one did. Ten seeds can mislead,
+# too.
 #
-# A starting bias is a constant added to the logit. We add it in the loss, and again when we read
-# the answers; so all ways share one kind of network.
-
-# %%
-train_rows = repeated(parts.train)
-rows = parts.train.x[train_rows], parts.train.y[train_rows]
-frauds_again = (rows[1] == 1).nonzero()[:, 0].repeat(99)
-more = tuple(torch.cat([t, t[frauds_again]]) for t in rows)
-
-# %%
-def start(loss, target):
-    return logit(belief(loss, target.mean().item()).item())
-
-ways = {"cross entropy, default start": (bce, 0.0)}
-ways |= {name: (loss, start(loss, rows[1])) for name, loss in losses.items()}
-ways |= {"soft F1": (partial(soft_f1_loss, average="binary"), 0.0),
-         "oversampled": (bce, start(bce, more[1]))}
-
-def from_start(name):
-    loss, constant = ways[name]
-    return lambda z, target: loss(z + constant, target)
+# In one respect the post is right, then: with these settings cross entropy often finds nothing.
+# But *why*?
 
 # %% [markdown]
-# > **Predict.** Which of the eleven has the highest AP on test? Which has answers that average to
-# > the prevalence?
+# **Misconception: "A network that raises no alarm has learned nothing."** We test it with the
+# AP, which needs no threshold. And we look *inside* the network. A ReLU gives 0 for every
+# negative input. If all units of a hidden layer give 0 for a payment, then nothing of this
+# payment gets through to the answer. We say that the payment is *dead* in this network.
 
 # %%
-judged = {"val": (val.x, val.y), "test": (test.x, test.y)}
-settings = dict(parts=judged, seeds=range(10), epochs=2, batch_size=1024, lr=5e-3, optimizer=adam,
-                members_at_once=100)
-runtime.set_threads(2)  # a hundred networks side by side are work enough for two
-sweep = train_many(network, {name: from_start(name) for name in ways if name != "oversampled"},
-                   rows, **settings)
-oversampled = train_many(network, {"oversampled": from_start("oversampled")}, more, **settings)
-_ = runtime.set_threads(1)
-
-# %%
-def answers(name, part):
-    its = oversampled if name == "oversampled" else sweep
-    chosen = (its.members["loss"] == name).to_numpy()
-    return expit(its.logits[part].numpy()[chosen].astype(float) + ways[name][1])
-
-prob = {name: [answers(name, part) for part in ["val", "test"]] for name in ways}
-
-# %%
-result = pd.DataFrame({(name, seed): judge(*pair) for name, both in prob.items()
-                       for seed, pair in enumerate(zip(*both, strict=True))}).T
-result.index.names = ["way", "seed"]
-
-# %%
-def mean_and_spread(table, digits=3):
-    by_way, form = table.groupby("way", sort=False), f"{{:.{digits}f}}".format
-    return by_way.mean().map(form) + " ± " + by_way.std().map(form)
-
-scores = ["AP", "F1 at 0.5", "F1 at chosen"]
-mean_and_spread(result[scores])
-
-# %%
-mean_and_spread(result.drop(columns=[*scores, "chosen"]), 1)
-
-# %% [markdown]
-# Mean and standard deviation over ten seeds, on the test rows. Read them column by column, against
-# the baselines of section 2:
-#
-# - AP: the ways lie close together (soft F1 may fall behind), most of them above logistic
-#   regression or near it;
-# - F1 at 0.5: wide differences, and a huge spread from the default start;
-# - F1 at the chosen threshold: closer together. It is no gift: chosen on a hundred frauds, it fits
-#   their noise too, and where 0.5 was good already it may do worse;
-# - Brier score and mean answer: differences of factors, not of hundredths.
-
-# %%
-fig, ax = plt.subplots(figsize=(8, 4.4))
-for row, name in enumerate(ways):
-    ax.plot(result.loc[name, "F1 at 0.5"], row + 0.06 * (np.arange(10) - 4.5), "o", markersize=6,
-            alpha=0.7, color="#D55E00" if "default" in name else "#0072B2")
-ax.set(yticks=range(len(ways)), yticklabels=list(ways), ylim=(len(ways) - 0.5, -0.5),
-       xlim=(-0.05, 1), xlabel="F1 at threshold 0.5, test rows")
-plots.show(fig, "F1 at 0.5, one mark a seed. From the default start (top row) cross entropy works "
-                "or finds nothing. From the prior bias (second row) all ten seeds work.")
-
-# %% [markdown]
-# > **Predict.** Draw precision against recall for four of them. Do the curves separate?
-
-# %%
-chosen_four = ["cross entropy", "weighted", "focal 2", "soft F1"]
-fig, ax = plt.subplots(figsize=(7.5, 4.6))
-for name in chosen_four:
-    plots.plot_pr_curve(y, prob[name][1], sample_weight=weight, label=name, ax=ax)
-ax.axhline(prevalence, color="#555555", linewidth=1, linestyle="-")
-ax.text(0.65, 0.02, f"prevalence {prevalence:.4f}", ha="center", fontsize=11)
-plots.show(ax, "Precision against recall on the test rows, mean and range of 10 seeds. A dot marks "
-               "a run's threshold of 0.5; the line at the very bottom is the prevalence, the "
-               "precision of blind alarms.")
-
-# %% [markdown]
-# For the most part the curves share one path; soft F1, whose answers are nearly all close to 0 or
-# 1, leaves it at the ends. What differs is where on the path a threshold of 0.5 stops: a weight
-# moves it along the path, to more frauds and more false alarms.
-#
-# ### Confusion matrices, averaged over the seeds
-#
-# Each count is the mean over ten runs, so that no lucky seed speaks for its loss.
-
-# %%
-def draw_mean_matrix(name, cuts, ax):
-    alarms = (prob[name][1] >= np.asarray(cuts)[:, None]).mean(axis=0)
-    counts = [weight @ (true * told) for true in [1 - y, y] for told in [1 - alarms, alarms]]
-    plots.plot_confusion_matrix([0, 0, 1, 1], [0, 1, 0, 1], class_names=["normal", "fraud"],
-                                sample_weight=counts, ax=ax)
-
-# %%
-fig, axes = plt.subplots(2, 3, figsize=(10.5, 7))
-for column, name in zip(axes.T, ["cross entropy, default start", "weighted", "focal 2"],
-                        strict=True):
-    draw_mean_matrix(name, np.full(10, 0.5), column[0])
-    draw_mean_matrix(name, result.loc[name, "chosen"], column[1])
-    column[0].set_title(name.replace(", ", ",\n"))
-for ax in axes.flat:
-    ax.label_outer()
-plots.show(fig, "Mean confusion matrices of 10 runs on the test rows. At 0.5 (top) the ways "
-                "differ; at the threshold chosen on validation (bottom) they find about equally "
-                "many.")
-
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ## 6. Why ROC flatters
-#
-# The *ROC curve* shows recall against the share of the *normal* rows that raise a false alarm. Its
-# area, ROC-AUC, is the chance that a fraud gets a higher answer than a normal row.
-#
-# > **Predict.** Logistic regression, cross entropy: are their ROC-AUCs above or below 0.9? A false
-# > positive rate of 1 % sounds small: how many false alarms is that for each fraud there is?
-
-# %%
-told = {"logistic regression": [linear.predict_proba(test.x.numpy())[:, 1]],
-        "cross entropy": prob["cross entropy"][1]}
-normals = 1 / prevalence - 1  # for each fraud
-
-def roc_story(p, recalls=(0.7, 0.8, 0.85)):
-    false, true, _ = roc_curve(y, p, sample_weight=weight, drop_intermediate=False)
-    return {"ROC-AUC": auc(false, true)} | {
-        f"false alarms per fraud found, recall {r}": false[np.searchsorted(true, r)] * normals / r
-        for r in recalls}
-
-# %%
-fig, axes = plt.subplots(1, 2, figsize=(9.5, 4), sharey=True)
-for name, look in [("logistic regression", {"color": "black", "linestyle": "--", "zorder": 3}),
-                   ("cross entropy", plots.LOOK["cross entropy"])]:
-    for run, p in enumerate(told[name]):
-        false, true, _ = roc_curve(y, p, sample_weight=weight)
-        for ax, x in zip(axes, [false, false * normals], strict=True):
-            ax.plot(x, true, **look | {"linewidth": 1.5}, label=None if run else name)
-axes[0].set(xlabel="false positive rate", ylabel="recall", title="ROC")
-axes[1].set(xlabel="false alarms per fraud in the data", xlim=(0, 5), title="the left edge")
-axes[1].legend(loc="lower right")
-plots.show(fig, "Recall against false alarms on the test rows, logistic regression and ten runs of "
-                "cross entropy. Left the ROC curve, right its left edge, with false alarms counted "
-                "per fraud in the data: there the bank decides.")
-
-# %%
-def from_to(column):
-    return f"{column.min():.2f}" + (f" to {column.max():.2f}" if len(column) > 1 else "")
-
-pd.DataFrame({name: pd.DataFrame(map(roc_story, runs)).apply(from_to)
-              for name, runs in told.items()}).T
-
-# %% [markdown]
-# In ROC-AUC logistic regression and cross entropy hardly differ. At a recall of 0.85 their false
-# alarms differ by a factor; but that is the rank of one fraud near a cliff, and on other test rows
-# it may be another. What does not depend on it: a false positive rate of one in a hundred means
-# about six false alarms for each *existing* fraud, because there are 578 normal rows for it. ROC
-# divides by the many, precision by the alarms. Where positives are rare, report AP, and the false
-# alarms at the recall that you need.
-
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ## 7. Why a threshold of 0.5 is a lottery
-#
-# Some runs from the default start find nothing at 0.5. Do they know nothing? We look at them on the
-# validation rows; the test rows have had their look.
-#
-# A ReLU gives 0 for negative inputs. If all units of a hidden layer are 0 for a row, its output is
-# a constant: nothing of the row gets through. We call such a row *dead*.
-#
-# > **Predict.** For what share of the frauds is that so, in the runs that find nothing and in the
-# > others?
-
-# %%
-def is_dead(model, x):
+def dead(model, x):
     with torch.no_grad():
-        first = model[:2](x)
-        second = model[2:4](first)
+        first = model[:2](x)                # after the first ReLU
+        second = model[2:4](first)          # after the second
     return (first == 0).all(dim=1) | (second == 0).all(dim=1)
 
 # %%
-frauds = val.x[val.y == 1]
-
-def look_inside(name, seed):
-    p = prob[name][0][seed]
-    return {"F1 at 0.5": f1(val, p >= 0.5), "AP": ap(val, p), "highest answer": p.max(),
-            "dead share of frauds": is_dead(sweep.model(name, seed), frauds).double().mean(),
-            "most common answer": pd.Series(p[val.y == 1]).round(2).mode()[0]}
-
-# %%
-inside = {name: pd.DataFrame([look_inside(name, seed) for seed in range(10)]).astype(float)
-          for name in ["cross entropy, default start", "cross entropy"]}
-inside["cross entropy, default start"].rename_axis("seed").round(2)
+inside = pd.DataFrame({"fails": by_default["cross entropy"] < 0.3})
+for seed in range(40):
+    model = many.model("cross entropy", seed)
+    gone = dead(model, others[0])
+    inside.loc[seed, ["AP", "dead frauds", "answer of the dead", "frauds among the dead"]] = (
+        average_precision(many.logits["val"][seed], val.y),
+        (gone & (others[1] == 1)).sum().item() / others[1].sum().item(),
+        torch.sigmoid(model(others[0][gone])).nanmedian().item(), others[1][gone].mean().item())
 
 # %% [markdown]
-# (Where no row is dead, the last column only tells in which hundredth most answers lie.)
-#
-# They rank: an AP of hundreds of times the prevalence. There is the first half of the cause. Where
-# F1 is 0, most frauds are dead: the network has a *single* number for all rows that die in the same
-# layer. It is below one half, and hardly an answer is higher; so nothing raises an alarm. The loss
-# rewards a certain number for that corner of the table: its belief at the share of frauds among the
-# dead rows.
-#
-# > **Predict.** So that should be the most common answer, below one half. Is it?
+# > **Predict.** A useless order of the payments has an AP of about 0.002. What is the AP of the
+# > networks that fail: about 0.002, 0.1 or 0.65? And what share of the frauds is dead in them?
+# > (We look at the frauds that they were trained on.)
 
 # %%
-default = inside["cross entropy, default start"]
-failed = list(default.index[default["F1 at 0.5"] < 0.5]) or [default["F1 at 0.5"].idxmin()]
-
-def rewarded(seed):
-    model = sweep.model("cross entropy, default start", seed)
-    share = rows[1][is_dead(model, rows[0])].mean().item()
-    return {"share of frauds there": share, "rewarded": belief(bce, share).item(),
-            "said": default.loc[seed, "most common answer"]}
-
-# %%
-pd.DataFrame({seed: rewarded(seed) for seed in failed}).T.rename_axis("seed").round(2)
+inside.groupby("fails")[["AP", "dead frauds"]].agg(["count", "min", "mean", "max"]).round(2)
 
 # %% [markdown]
-# It is not! The great majority of the rows there are frauds, the loss rewards a number well above
-# one half, and yet the network says less. Did you expect that? We did not; the check is why we
-# know.
+# The networks that fail have an AP of 0.65, so they have learned a good deal: they sort nearly
+# as well as the others (0.70). Only the threshold of 0.5 finds nothing. And in those that work,
+# no fraud is dead, but in those that fail 46 % of the frauds are dead on average.
 #
-# A number that is not what the loss rewards is one that training *has not reached*. What holds it?
-
-# %% [markdown]
-# **A suspect.** *Adam* divides each step by the root mean square of that parameter's past
-# gradients, which it remembers for about a thousand steps. In the first steps every row is answered
-# with about 0.5, nearly every row is normal, and the gradients are huge. We train a failed network
-# again, alone (the same seed gives the same network), and compare what Adam remembers for the last
-# bias with its gradient now. (No gradient passes a dead layer: a dead row moves only what comes
-# after it, and always the last bias.)
+# All dead payments of a layer get *the same answer*, because the rest of the network sees the
+# same zeros. We call them the *dead corner*. What does the network answer there? Ideally, cross
+# entropy makes it answer the share of frauds among the dead payments.
 
 # %%
-def loader(seed):
-    return TensorLoader(*rows, batch_size=1024, shuffle=True,
-                        generator=torch.Generator().manual_seed(seed))
+failing = by_default["cross entropy"].nsmallest(max(1, inside["fails"].sum())).index
+inside.loc[failing].iloc[:, 3:].describe().loc[["count", "min", "mean", "max"]].round(2)
 
-def trained_alone(seed):
-    torch.manual_seed(seed)
+# %% [markdown]
+# In 18 of the 19 failing networks there is a dead corner. It is full of frauds, 89 % on average,
+# so an ideal network would answer 0.89 there and raise its alarms. But the answer is 0.38 on
+# average, and never above 0.47. So these networks have not reached what their loss asks for.
+# They are unfinished, and 0.5 happens to lie above the point where they stand. (The nineteenth
+# network has no dead row, and its highest answer is just below one half.)
+#
+# > **Predict.** If they are unfinished, longer training should help. We train the 19 for six
+# > epochs instead of two. How many still fail: nearly all, about half, or none? (The cell also
+# > prints the highest answer of a network, in the mean over the networks.)
+
+# %%
+longer = train_many(network, {"cross entropy": demo["cross entropy"]}, others,
+                    parts={"val": posted}, seeds=failing, **(settings | {"epochs": 6}))
+still = (f1_at_half(longer)["cross entropy"] < 0.3).sum()
+print(f"{still} of {len(failing)} still fail")
+for epochs, logits in [(2, many.logits["val"][failing]), (6, longer.logits["val"])]:
+    highest = torch.sigmoid(logits.amax(dim=1))
+    print(f"{epochs} epochs: highest answer {highest.mean():.2f} on average")
+
+# %% [markdown]
+# Nearly all: 16 of 19. The highest answer does move in the right direction, from 0.39 to 0.44,
+# but it creeps. A dead payment sends no gradient to the layers before its zeros. Only the few
+# weights behind them can move its answer. So more epochs would be a slow remedy. Is there a
+# better one?
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 4. Where training starts
+#
+# Why is there a dead corner in the first place? A network with small random weights answers
+# about one half to every payment. Nearly all payments are normal, so at first almost every
+# gradient says "lower". We suspect that these first steps drive hidden units below zero.
+# Notebook 01 has a remedy: set the last bias so that the network *starts* at the share of
+# frauds. This is called the *prior bias*.
+
+# %%
+def network_from(start):
     model = network()
-    optimizer = adam(model.parameters(), lr=5e-3)
-    fit(model, loader(seed), None, loss_fn=bce, optimizer=optimizer, epochs=2, device="cpu",
-        progress=False)
-    return model, optimizer
-
-# %%
-alone = {seed: trained_alone(seed) for seed in failed}
-model, optimizer = alone[failed[0]]
-bias = model[4].bias
-memory = optimizer.state[bias]
-remembered = (memory["exp_avg_sq"] / (1 - 0.999 ** memory["step"])).sqrt().item()
-optimizer.zero_grad()
-bce(model(rows[0]), rows[1]).mean().backward()
-print(f"its answer {torch.sigmoid(model(frauds)).median().item():.2f} as before; remembered "
-      f"{remembered:.4f}, now {bias.grad.abs().item():.4f}")
+    nn.init.constant_(model[4].bias, math.log(start / (1 - start)))
+    return model
 
 # %% [markdown]
-# So the mean step of this bias is now many times smaller than the learning rate.
-#
-# > **Predict.** If that is what holds the answer, what happens when Adam forgets what it remembers
-# > of this *one* number, the last bias, and we go on training each failed network?
+# > **Predict.** What is the mean cross entropy before the first step, with the default start?
+# > And with the prior bias: about 0.6, 0.1 or 0.01?
 
 # %%
-def go_on(seed, forget, epochs=2):
-    again, its_adam = copy.deepcopy(alone[seed])
-    if forget:
-        del its_adam.state[again[4].bias]
-    answers = [torch.sigmoid(again(frauds)).median().item()]
-    for epoch in range(epochs):
-        fit(again, loader(epoch), None, loss_fn=bce, optimizer=its_adam, epochs=1, device="cpu",
-            progress=False)
-        answers.append(torch.sigmoid(again(frauds)).median().item())
-    return answers
-
-# %%
-fig, ax = plt.subplots(figsize=(7, 3.8))
-for seed in failed:
-    first = seed == failed[0]
-    ax.plot(go_on(seed, False), "o-", color="#0072B2", label="the same Adam" if first else None)
-    ax.plot(go_on(seed, True), "s--", color="#D55E00",
-            label="the last bias forgotten" if first else None)
-ax.axhline(0.5, color="#555555", linewidth=1, linestyle="-")
-ax.set(xlabel="further epochs", ylabel="median answer for frauds", ylim=(0.3, 1),
-       xticks=range(3))
-ax.legend()
-plots.show(fig, "The failed runs, trained on for two epochs. With the same Adam the median "
-                "answer for frauds rises slowly; with its memory of the last bias erased, and "
-                "nothing else changed, it rises faster, past one half (thin line).")
+for name, make in [("default start", network), ("prior bias", partial(network_from, share))]:
+    torch.manual_seed(0)
+    print(f"{name:<14}{F.binary_cross_entropy_with_logits(make()(val.x), val.y):.4f}")
 
 # %% [markdown]
-# So the failed answer is *unfinished business*. The first steps push it below one half and fill
-# Adam's memory; from then on it creeps. A threshold of 0.5 asks on which side of one half the
-# creeping number stands when we stop.
+# With the default start it is 0.60, near $\ln 2 = 0.69$, which is what an answer of one half
+# costs. (The random weights make the difference.) With the prior bias it is 0.013, fifty times
+# smaller. All that the default start learns at first is that frauds are rare.
 #
-# And the runs of section 4, with the settings of the post: do those that found next to nothing sit
-# in such a corner?
+# **Exercise 7.1, predict a number.** In another table one row in 250 is positive. By mistake
+# somebody sets the last bias for one in 100. What is the mean cross entropy before the first
+# step, in nats? (Leave out what the random weights do. If you get stuck, run `ex.q1.hint()`, and
+# in the end `ex.q1.solution()`.)
 
-# %%
-frauds_then = raw[val.raw_index][val.y == 1]
-for name, seed in nothing_found.stack().loc[lambda failed: failed].index.swaplevel():
-    then = as_posted.model(name, seed)
-    p = torch.sigmoid(then(frauds_then)).median().item()
-    print(f"posted {name}, seed {seed}: {is_dead(then, frauds_then).double().mean():.0%} of the "
-          f"frauds are dead, their median answer is {p:.2f}")
+# %% tags=["exercise"]
+first_loss = ...
+ex.q1.check(first_loss)
 
 # %% [markdown]
-# ### The mend was in notebook 01
-#
-# Why is there a dead corner at all? The first steps push *every* output down, and may push hidden
-# units below zero with it. With the prior bias the network starts at the prevalence, and there is
-# nothing to push.
-#
-# > **Predict.** Cross entropy, the same ten seeds, with and without the prior bias. How many runs
-# > fail at 0.5? How many frauds are dead?
+# What is the fair start for focal loss? An ideal model trained with focal loss does not answer
+# the probability, it answers its *belief* ([02_focal_loss](02_focal_loss.ipynb)). So each loss
+# should start from its own belief at the share of frauds.
 
 # %%
-pd.DataFrame({name: {"runs with F1 below 0.5": (table["F1 at 0.5"] < 0.5).sum(),
-                     "lowest F1 at 0.5": table["F1 at 0.5"].min(),
-                     "mean dead share of frauds": table["dead share of frauds"].mean()}
-              for name, table in inside.items()}).T.round(2)
+losses = {"cross entropy": partial(F.binary_cross_entropy_with_logits, reduction="none"),
+          "focal": partial(sigmoid_focal_loss, gamma=4.0, reduction="none")}
+start = {name: belief(loss, share).item() for name, loss in losses.items()}
+start
 
 # %% [markdown]
-# Same loss, other *start*: one line of initialisation keeps these runs out of the trap. (It is no
-# charm: try batches of 512 on the twin, and look inside. Nor does it make 0.5 right for a loss
-# whose belief crosses one half elsewhere, as with a weight of 100: see "lowest F1" in section 13.)
-# From here on, "cross entropy" means the one with the prior bias.
+# To a payment of which we know nothing, focal loss with $\gamma = 4$ wants an answer of 0.20.
+# Now we train the forty pairs once more. Everything is as before, except for the start.
+#
+# > **Predict.** How many of the forty fail now, with cross entropy and with focal loss?
+
+# %%
+from_belief = pd.DataFrame()
+for name, loss in demo.items():
+    sweep = train_many(partial(network_from, start[name]), {name: loss}, others,
+                       parts={"val": posted}, seeds=range(40), **settings)
+    from_belief[name] = f1_at_half(sweep)[name]
+pd.DataFrame({"default start": (by_default < 0.3).sum(), "own belief": (from_belief < 0.3).sum()})
+
+# %% [markdown]
+# With cross entropy 2 networks fail, and with focal loss 1. One line of initialisation did what
+# three times as many epochs could not do. This also supports our suspicion: the default start
+# was the cause in 17 of 19 cases.
+#
+# Is focal loss less likely to fail? The seeds make pairs, and only pairs in which one network
+# fails and the other does not can say anything. If the losses were alike, it would be a coin
+# toss which of the two it is. So we count these pairs and ask how often a fair coin would be at
+# least so one-sided (the *sign test*):
+
+# %%
+for name, f1 in [("default start", by_default), ("own belief", from_belief)]:
+    fails = f1 < 0.3
+    only_ce, only_focal, p = metrics.sign_test(fails["cross entropy"], fails["focal"])
+    print(f"{name}: only cross entropy fails {only_ce}, only focal loss {only_focal}, p = {p:.1g}")
+
+# %% [markdown]
+# With the default start there are 16 such pairs, and in all of them it is cross entropy that
+# fails. A coin would do that three times in 100,000. So this advantage of focal loss is real.
+# But with a fair start a single pair remains, and $p = 1$: nothing is left of it. What looked
+# like an advantage of a loss was the disadvantage of a start.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 8. More than noise?
+# ## 5. Which one sorts better?
 #
-# Two things could have come out otherwise. *Other seeds* would give other networks. *Other test
-# rows*, with another hundred frauds, would give other scores for the same networks.
+# So far we repeated the settings of a post. Now we want a fair comparison: standardised columns,
+# ten epochs, a start at the own belief, and for each loss the learning rate that is best on the
+# validation rows. A third loss joins in, *weighted* cross entropy, in which a fraud counts a
+# hundred times.
 #
-# The *bootstrap* imitates both: draw seeds, and rows, again with replacement, many times, and look
-# how far a difference moves. All ways get the same seeds and the same rows, so we look at the
-# difference to cross entropy, pair by pair.
+# There are plenty of normal payments, so to save time we train on 34,000 of them. That is one in
+# five, and `thinned` gives each of them a weight of five. All frauds stay.
 
 # %%
-rng = np.random.default_rng(0)
-times, positives = 200, y == 1
-draws = rng.poisson(1.0, (times, len(y))).astype(np.float32) * weight
-draws[0] = weight
-found = draws[:, positives].sum(axis=1)
+losses["weighted"] = partial(F.binary_cross_entropy_with_logits, reduction="none",
+                             pos_weight=torch.tensor(100.0))
+start["weighted"] = belief(losses["weighted"], share).item()
+few = parts.train.thinned(normals=34_000)
+rows = {name: (few.x, few.y, few.weight) for name in losses}
+
+# %%
+def train_from_belief(name, lr, seeds, epochs=10):
+    sweep = train_many(partial(network_from, start[name]), {name: losses[name]}, rows[name],
+                       parts={"val": (val.x, val.y), "test": (test.x, test.y)}, seeds=seeds,
+                       epochs=epochs, batch_size=512, lr=lr, progress=False)
+    scores = [average_precision(logits, val.y) for logits in sweep.logits["val"]]
+    sweep.members["AP"] = scores                     # on the validation rows
+    return sweep
+
+def try_rates(name):
+    tried = train_from_belief(name, [3e-4, 1e-3, 3e-3], seeds=range(20, 23))
+    return tried.members.groupby("lr")["AP"].mean()
 
 # %% [markdown]
-# `draws` says how often each row is drawn (first line: once, the test rows as they are). Average
-# precision of all redrawn tables at once; rows beyond the first 2000 answers hardly matter to it.
-# Rows with one answer count together.
+# `try_rates` tries three learning rates with three seeds each, and returns the mean AP on the
+# validation rows. Each loss takes the rate with the highest AP. Then ten new networks are
+# trained.
 
 # %%
-def redrawn_ap(p):
-    top = np.argpartition(-p, 2000)[:2000]
-    top = top[np.argsort(-p[top])]
-    ends = np.flatnonzero(np.append(np.diff(p[top]) != 0, True))
-    drawn = draws[:, top]
-    hits = (drawn * positives[top]).cumsum(axis=1)[:, ends]
-    precision = hits / np.maximum(drawn.cumsum(axis=1)[:, ends], 1e-9)
-    return (np.diff(hits, axis=1, prepend=0) * precision).sum(axis=1) / found
-
-def redrawn_f1(alarms):
-    alarms = alarms.T.astype(np.float32)
-    return (2 * (draws[:, positives] @ alarms[positives]) / (draws @ alarms + found[:, None])).T
-
-# %%
-cuts = {name: result.loc[name, "chosen"].to_numpy()[:, None] for name in ways}
-redrawn = {"AP": np.stack([[redrawn_ap(p) for p in prob[name][1]] for name in ways]),
-           "F1 at 0.5": np.stack([redrawn_f1(prob[name][1] >= 0.5) for name in ways]),
-           "F1 at chosen": np.stack([redrawn_f1(prob[name][1] >= cuts[name]) for name in ways])}
-redrawn["AP"].shape
+rates, trained = pd.DataFrame(), {}
+for name in losses:
+    rates[name] = try_rates(name)
+    trained[name] = train_from_belief(name, rates[name].idxmax(), seeds=range(10))
+rates.round(3)
 
 # %% [markdown]
-# A *standard error* is the standard deviation of a mean, or of another score, over such
-# repetitions; behind "±" in the next tables stand standard errors.
+# Were ten epochs enough? We train cross entropy twice as long, and look at the validation rows.
+
+# %%
+twice = train_from_belief("cross entropy", rates["cross entropy"].idxmax(), range(10), epochs=20)
+for epochs, sweep in [(10, trained["cross entropy"]), (20, twice)]:
+    print(f"{epochs} epochs: AP {sweep.members['AP'].mean():.3f}")
+
+# %% [markdown]
+# Longer training makes it worse here, from 0.801 to 0.787: 295 frauds are soon learned by heart.
+# So ten epochs are not too few.
 #
-# **The rule**, stated before we look: a difference counts if it is larger than 3.7 standard errors,
-# seeds and rows together. All else is *within noise*. (3.7 and not 2, because ten ways are compared
-# with one, at 5 % for all ten; and ten seeds know their own spread only roughly, which is what
-# Student's $t$ with nine degrees of freedom allows for.)
+# Before we look at the test rows, we state a rule. We will see a mean gain over ten pairs. Two
+# kinds of luck enter it: other *seeds* would give other networks, and other *test rows*, with
+# another hundred frauds, would give other scores to the same networks. As in notebook 04, we
+# resample the rows, and combine both in one *standard error*: their squares add up. A gain
+# *counts* if it exceeds a certain number of standard errors. We choose this number so that pure
+# noise would pass in 5 % of the cases. (It follows from Student's $t$ distribution, because ten
+# pairs know their own spread only roughly.) But if you make ten comparisons, noise has ten
+# chances to pass, so each gets a tenth of the 5 %:
 
 # %% tags=["nbval-check-output"]
-errors_needed = stats.t.ppf(1 - 0.05 / 10 / 2, df=9)
-print(f"{errors_needed:.1f} standard errors")
-
-# %%
-again = rng.integers(10, size=(times, 9))  # 9 of 10: ten would tell an error 5 % too small
-reference = list(ways).index("cross entropy")
-
-def error_of(difference):  # over seeds and rows
-    return np.array([difference[again[b], b].mean() for b in range(times)]).std()
-
-def compare(scores, digits=4):
-    pairs = scores.astype(float) - scores[reference]
-    table = pd.DataFrame({"difference": pairs[:, :, 0].mean(axis=1),
-                          "± seeds": pairs[:, :, 0].std(axis=1, ddof=1) / np.sqrt(10),
-                          "± seeds and rows": [error_of(pair) for pair in pairs]}, index=list(ways))
-    counts = table["difference"].abs() > errors_needed * table["± seeds and rows"]
-    table["verdict"] = np.where(~counts, "within noise",
-                                np.where(table["difference"] > 0, "higher", "lower"))
-    return table.drop(index="cross entropy").round(digits)
+for comparisons in [1, 2, 10]:
+    errors = stats.t.ppf(1 - 0.05 / comparisons / 2, df=9)
+    print(f"{comparisons:>2} comparisons: more than {errors:.1f} standard errors")
 
 # %% [markdown]
-# > **Predict.** How many of the ten differences in AP count?
-
-# %%
-compare(redrawn["AP"])
-
-# %%
-compare(redrawn["F1 at chosen"])
-
-# %% [markdown]
-# > **Predict.** And at 0.5, where the post saw its difference: which way counts as higher?
-
-# %%
-compare(redrawn["F1 at 0.5"])
-
-# %% [markdown]
-# No focal loss is higher than cross entropy by the rule: from a fair start the posted difference is
-# not there. The ways that count as *lower* carry a weight, an alpha or copies, so their belief
-# crosses one half elsewhere; in the first table their ranking was not told apart from the others'.
-
-# %%
-table = compare(redrawn["AP"])
-by_seeds = table["difference"].abs() > errors_needed * table["± seeds"]
-print(f"of ten differences in AP, beyond {errors_needed:.1f} errors over seeds alone: "
-      f"{by_seeds.sum()}, over seeds and rows: {(table['verdict'] != 'within noise').sum()}")
-
-# %% [markdown]
-# Over seeds alone some differences look safe; with the rows counted in, they melt. Compare a
-# hundredth of AP with 3.7 of the last errors: a hundred frauds seldom decide it, however many seeds
-# we train.
+# We are going to compare two losses with cross entropy, so the rule asks for 2.7 standard
+# errors.
 #
-# (Still not counted: other *training* rows, and other *validation* rows, which chose the
-# thresholds. The true errors are larger yet.)
+# > **Predict.** Which loss sorts better? Take the AP of focal loss minus that of cross entropy.
+# > Will the difference count, and if so, in favour of which loss? And what about weighted cross
+# > entropy?
+
+# %% [markdown]
+# `resampled_average_precision` gives a table: a row for each network, the AP of the test rows in
+# the first column, and the AP of resampled test rows in the others. All losses share seeds and
+# resampled rows, so `resampled_gain` subtracts them pair by pair.
+
+# %%
+ap = {}
+for name in losses:
+    ap[name] = metrics.resampled_average_precision(test.y, trained[name].logits["test"])
+gains = {}
+for name in ["weighted", "focal"]:
+    pairs, error, by_seeds = metrics.resampled_gain(ap["cross entropy"], ap[name])
+    gains[name] = pairs, error
+    print(f"{name:<9}{pairs.mean():+.3f} ± {error:.3f}; over seeds alone ± {by_seeds:.3f}")
+
+# %%
+ax = plots.plot_gains(gains)
+ax.figure.set_size_inches(7.5, 2.6)
+ax.set_xlabel("gain in AP over cross entropy")
+plots.show(ax, "Gain in average precision over cross entropy on the test rows. Grey dots are ten "
+               "pairs, the diamond is their mean, and the bar reaches two errors to each side.")
+
+# %% [markdown]
+# Neither of them counts. Focal loss is behind by 0.008, which is one standard error, and
+# weighted cross entropy by 0.005 ± 0.015. So nothing supports a switch. But nothing proves that
+# the losses are equal either: a true difference of 0.03 could hide behind such errors.
 #
-# > **Predict.** Cross entropy minus logistic regression, 625 weights against 30: does the network's
-# > lead count? And how far is each way from the truth, where that is known?
-
-# %%
-def with_error(difference):
-    return f"{difference[:, 0].mean():.3f} ± {error_of(difference):.3f}"
-
-over = redrawn["AP"][reference] - redrawn_ap(linear.predict_proba(test.x.numpy())[:, 1])
-print(f"AP, cross entropy minus logistic regression: {with_error(over)}")
-if truth is not None:
-    print("AP below that of the true probability, on average the best there is:")
-    for name, short_by in zip(ways, redrawn_ap(truth) - redrawn["AP"], strict=True):
-        print(f"  {name:<30}{with_error(short_by)}")
-
-# %% [markdown]
-# Behind "±" stand standard errors. Even the lead over the linear model does not reach 3.7 of them.
-# And a hundred frauds do not say how much there is left to gain.
-
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ## 9. What the answers mean
+# Compare the errors. Over seeds alone they are 0.003 and 0.004. It is the rows that make them
+# large. So training more networks would not decide the question. More frauds to judge by would,
+# and that is section 9.
 #
-# If the answers are probabilities, they average to the prevalence, and of all rows with answer 0.2
-# one in five is a fraud. Such answers are called *calibrated*.
+# **Exercise 7.6, choose.** A table says of loss X: its AP is higher than that of Y by 0.006,
+# with a standard error of 0.001 over twenty seeds, and of 0.009 over seeds and test rows. Which
+# claim does it support?
 #
-# > **Predict.** Use the belief map: a row with a true probability of 0.001 gets which answer from
-# > weighted cross entropy? From focal loss with $\gamma = 2$? And what will the mean answers be?
-
-# %%
-eta = [0.0001, 0.001, 0.01, 0.1, 0.5]
-pd.DataFrame({name: belief(losses[name], eta).numpy() for name in
-              ["cross entropy", "weighted", "focal 2", "focal 4"]}, index=eta).round(4)
-
-# %%
-edges = np.geomspace(1e-3, 1, 10)
-
-def draw_reliability(name, ax, **look):
-    p = np.concatenate(prob[name][1])
-    told, bins = np.tile(weight, 10), np.digitize(p, edges)
-    total, stated, seen = (np.bincount(bins, told * v, 11) for v in (1, p, np.tile(y, 10)))
-    of_frauds = bins.reshape(10, -1)[:, y == 1]
-    frauds = np.array([(of_frauds == b).any(axis=0).sum() for b in range(11)])
-    kept = (frauds >= 5) & (np.arange(11) > 0)  # five different ones, whatever the seeds
-    ax.plot(stated[kept] / total[kept], seen[kept] / total[kept], label=name, **look)
-
-# %%
-fig, ax = plt.subplots(figsize=(6.5, 5))
-for name, marker in zip(["cross entropy", "weighted", "focal 2", "focal 4"], "osD^", strict=True):
-    look = dict(plots.LOOK[name.removesuffix(" 2").removesuffix(" 4")], marker=marker)
-    draw_reliability(name, ax, **look | ({"linestyle": ":"} if name == "focal 4" else {}))
-ax.plot([1e-4, 1], [1e-4, 1], color="#999999", linewidth=1, linestyle="-")
-ax.set(xscale="log", yscale="log", xlabel="stated probability", ylabel="share of frauds")
-ax.legend()
-plots.show(ax, "Reliability on the test rows, ten seeds pooled, both axes logarithmic; the thin "
-               "line is honesty. A mark stands for at least five different frauds. Weighted "
-               "and focal answers below 0.2 come true far less often than they say; those of "
-               "cross entropy lie nearer to the line. What stands above it is said too low.")
-
-# %%
-stated = pd.DataFrame({(name, seed): {
-    "calibration error x 1e4": 1e4 * metrics.calibration_error(y, p, sample_weight=weight)}
-    for name in ["cross entropy", "weighted", "focal 2", "focal 4"]
-    for seed, p in enumerate(prob[name][1])}).T.rename_axis(["way", "seed"])
-mean_and_spread(stated, 1)
-
-# %% [markdown]
-# The *calibration error* is the mean distance from the line over 15 equally wide bins, by their
-# share of the rows (notebook 03). Careful: nearly all rows lie in the lowest bins, so here it says
-# little more than the mean answer did, and the middle of the figure hardly counts. Read the figure.
-
-# %% [markdown]
-# Judged as probabilities, focal loss's answers can be worse than saying nothing: compare its Brier
-# score with that of the constant answer. Are such differences within noise? By section 8:
-
-# %%
-def redrawn_brier(p):
-    return (1e4 * (draws @ ((p - y) ** 2).astype(np.float32).T) / draws.sum(axis=1)[:, None]).T
-
-redrawn["Brier x 1e4"] = np.stack([redrawn_brier(prob[name][1]) for name in ways])
-mean = result["Brier x 1e4"].groupby("way").mean()
-print(f"constant answer {baselines['constant answer']['Brier x 1e4']:.1f}, "
-      f"cross entropy {mean['cross entropy']:.1f}, focal 2 {mean['focal 2']:.1f}, "
-      f"focal 4 {mean['focal 4']:.1f}")
-compare(redrawn["Brier x 1e4"], digits=1)
-
-# %%
-silent = redrawn_brier(np.full((1, len(y)), prevalence))
-for name in ["focal 2", "focal 4"]:
-    worse = redrawn["Brier x 1e4"][list(ways).index(name)] - silent
-    error = error_of(worse)
-    print(f"{name} minus the constant answer: {worse[:, 0].mean():.1f} ± {error:.1f}, "
-          f"{worse[:, 0].mean() / error:.1f} standard errors")
-
-# %% [markdown]
-# Here is a difference that no choice of rows can hide. In ranking, the losses could not be told
-# apart; in what their answers mean, most of them can. Against the constant answer focal loss with
-# $\gamma = 4$ is worse beyond doubt; with $\gamma = 2$ look at its standard errors.
-#
-# Brier pays for two things: honest answers, and answers that separate. Soft F1 says nearly always 0
-# or 1, and its cut between them is a good one; so it can score like cross entropy without being
-# honest in between: it cannot say 0.02. And our cross entropy is short of its ideal, after two
-# epochs: mended rivals below may pass it.
-
-# %% [markdown]
-# ### The belief map, backwards
-#
-# We know what each loss makes of a true probability. So we can read the map from right to left:
-# from the answer back to the probability (for focal loss: Charoenphakdee and others, 2021). No
-# training, no data.
-
-# %%
-grid = logit(np.geomspace(1e-7, 0.5, 400))
-grid = np.concatenate([grid, -grid[-2::-1]])
-
-said = {name: logit(belief(loss, expit(grid)).numpy().clip(1e-10, 1 - 1e-10))
-        for name, loss in losses.items()}
-
-def mended(name, p):
-    return expit(np.interp(logit(np.clip(p, 1e-12, 1 - 1e-12)), said[name], grid))
-
-# %% [markdown]
-# For a class weight this is the *prior correction*: divide the odds by the weight.
-
-# %% tags=["nbval-check-output"]
-answer = np.array([0.01, 0.3, 0.9])
-print(mended("weighted", answer).round(4), correct_prior(answer, weight=100).round(4))
-
-# %% [markdown]
-# > **Predict.** Weighted, oversampled, focal: will the mended answers average to the prevalence?
-
-# %%
-def honest(name, p):
-    if name == "oversampled":
-        return correct_prior(p, weight=100)
-    return mended(name, p) if name in losses else p
-
-after = pd.DataFrame({(name, seed): as_probabilities(honest(name, prob[name][1][seed]))
-                      for name in ["weighted", "oversampled", "focal 2", "focal 4"]
-                      for seed in range(10)}).T.rename_axis(["way", "seed"])
-
-# %%
-pd.concat({"as said": mean_and_spread(result.loc[after.index, after.columns], 2),
-           "mended": mean_and_spread(after, 2)}, axis=1)
-
-# %% [markdown]
-# The theory is about ideal models, and these are not; yet it works: the mean answers come down from
-# many times the prevalence to near it, and the Brier scores to near that of cross entropy.
-#
-# Look at oversampling, too. It has the belief of weighting and says much less. A suspect: a hundred
-# copies of a fraud are soon learned by heart; then few rows are in doubt, and a weight shows only
-# in doubt (exercise 7.5).
-#
-# > **Predict.** If so, which of the two finds more frauds at 0.5 in its own training rows? In test?
-
-# %%
-def found_by(its, name, part):
-    with torch.no_grad():
-        z = [its.model(name, seed)(part.x[part.y == 1]) + ways[name][1] for seed in range(10)]
-    found = (torch.stack(z) >= 0).float().mean(dim=1)
-    return f"{found.mean():.0%} ± {found.std():.0%}"
-
-for its, name in [(sweep, "weighted"), (oversampled, "oversampled")]:
-    print(f"{name:<12} frauds found: training {found_by(its, name, parts.train)}, test "
-          f"{found_by(its, name, test)}")
-if truth is not None:
-    print(f"mean p / prevalence of an ideal weighted model: "
-          f"{(100 * truth / (1 + 99 * truth)).mean() / prevalence:.1f}")
-
-# %% [markdown]
-# Oversampling finds more of the frauds it has seen and no more of the new ones, as the suspect
-# foretold. Where the truth is known, the last line says what an ideal weighted model would answer:
-# weighting says more than that, oversampling less. That fits learning by heart; it does not prove
-# it.
-
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ## 10. Training on fewer rows
-#
-# Nearly all rows are normal; must we train on all of them? *Undersampling* keeps a share of the
-# normal rows. The model then sees frauds too often, and says too much. Dal Pozzolo and others
-# (2015) undo it on the odds: multiply them by the share kept, $\beta$,
-#
-# $$\frac{p}{1 - p} = \beta\, \frac{p_s}{1 - p_s}.$$
-
-# %%
-def thinned(kept):
-    chance = torch.rand(len(rows[1]), generator=torch.Generator().manual_seed(1))
-    chosen = (rows[1] == 1) | (chance < kept)
-    return tuple(t[chosen] for t in rows)
-
-# %% [markdown]
-# > **Predict.** We keep one normal row in five, then one in a hundred, and train five seeds in
-# > batches of 256, for about equally many steps each time, rather fewer than in section 5. What
-# > happens to AP? To the mean answer, before and after the correction?
-
-# %%
-thin = {}
-for kept in [0.2, 0.01]:
-    few = thinned(kept)
-    trained = train_many(starting_at(few[1].mean().item()), {"few": bce}, few, progress=False,
-                         **settings | {"epochs": round(0.4 / kept), "batch_size": 256,
-                                       "seeds": range(5)})
-    both = trained.prob("val").numpy(), trained.prob("test").numpy()
-    for seed, pair in enumerate(zip(*both, strict=True)):
-        thin[f"{kept:.0%} kept", seed] = judge(*pair)
-        thin[f"{kept:.0%} kept, corrected", seed] = as_probabilities(correct_prior(pair[1],
-                                                                                   kept=kept))
-
-# %%
-few_rows = pd.DataFrame(thin).T.rename_axis(["way", "seed"])
-shown = ["AP", "F1 at chosen", *after.columns]
-mean_and_spread(pd.concat([result.loc[["cross entropy"]], few_rows])[shown], 2).replace(
-    "nan ± nan", "as above")
-
-# %% [markdown]
-# The correction moves no ranking, so AP and F1 at the chosen threshold stay. It brings the mean
-# answer much nearer to the prevalence (the Brier score need not fall each time: these models are
-# not ideal, and a mistake may hide another). With one row in five hardly anything is lost; with one
-# in a hundred AP is lower over the seeds (whether for other test rows too, we did not test), and
-# what is learned from so few rows is corrected only in part.
-#
-# > **Did it replicate?** *The claim* (Dal Pozzolo and others, 2015): undersampling leaves the
-# > ranking alone but biases the probabilities, and the odds can be corrected. *Our run*: the mean
-# > answer comes nearer each time, and the Brier score falls clearly where few rows were kept. The
-# > ranking stays under the correction, by algebra, but not under *losing rows*: one in a hundred
-# > had to be paid for.
-
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ## 11. What it costs
-#
-# An F1 has no unit. A bank has one: a missed fraud costs its amount, and every alarm, right or
-# wrong, costs a call, say 5 euro.
-#
-# > **Predict.** What does it cost to do nothing? To check everything?
-
-# %%
-fee, amount = 5.0, test.amount.numpy()
-
-def cost(alarm):
-    total = metrics.expected_cost(y, alarm, amount, fee=fee, sample_weight=weight) * weight.sum()
-    return round(total)
-
-print(f"on the test rows: never {cost(0 * y):,} euro, always {cost(0 * y + 1):,} euro, "
-      f"a clairvoyant {cost(y * (amount > fee)):,} euro")
-
-# %% [markdown]
-# Move the threshold: which costs least? Is it the one with the best F1?
-
-# %%
-def draw_threshold(threshold, ax):
-    draw_mean_matrix("cross entropy", np.full(10, threshold), ax)
-    told = [p >= threshold for p in prob["cross entropy"][1]]
-    right = np.mean([(weight * alarm * y).sum() for alarm in told])
-    alarms = np.mean([(weight * alarm).sum() for alarm in told])
-    ax.set_xlabel(f"predicted class\nprecision {right / max(alarms, 1):.2f}, recall "
-                  f"{right / (weight * y).sum():.2f}\ncost {np.mean([*map(cost, told)]):,.0f} euro")
-
-plots.explore(draw_threshold, "Cross entropy at three thresholds, mean of ten seeds on the test "
-              "rows: a higher threshold finds fewer frauds with fewer false alarms. Below each "
-              "matrix its precision, recall and cost.", threshold=(0.5, 0.02, 0.98, 0.04))
-
-# %% [markdown]
-# One threshold for all rows cannot be the best: a fraud of 2000 euro deserves a call at a
-# probability where one of 3 euro does not. Without an alarm a row costs $p \cdot \text{amount}$ on
-# average, with one the fee. So (Elkan, 2001):
-#
-# $$\text{alarm} \iff p \cdot \text{amount} > \text{fee}.$$
-#
-# Nothing to tune! But $p$ must be a probability.
-
-# %% [markdown]
-# > **Predict.** Five rules: the threshold 0.5; the one with the best F1 on validation; the one with
-# > the lowest cost on validation; $p \cdot \text{amount} > \text{fee}$ with the loss's own answer;
-# > and with the mended answer. For focal loss, which is cheapest, which dearest?
-
-# %%
-def costs(name, seed):
-    on_val, p = (both[seed] for both in prob[name])
-    cheapest = metrics.best_cost_threshold(val.y, on_val, val.amount, fee=fee,
-                                           sample_weight=val.weight)[0]
-    return {"0.5": cost(p >= 0.5), "best F1": cost(p >= result.loc[(name, seed), "chosen"]),
-            "lowest cost": cost(p >= cheapest), "p x amount > fee": cost(p * amount > fee),
-            "mended p x amount > fee": cost(honest(name, p) * amount > fee)}
-
-# %%
-in_euro = pd.DataFrame({(name, seed): costs(name, seed) for name in [*chosen_four, "focal 4"]
-                        for seed in range(10)}).T.rename_axis(["way", "seed"])
-mean_and_spread(in_euro, 0)
-
-# %%
-linear_p = linear.predict_proba(test.x.numpy())[:, 1]
-print(f"by p x amount > fee: logistic regression {cost(linear_p * amount > fee):,} euro", end="")
-print("" if truth is None else f", the true probability {cost(truth * amount > fee):,} euro")
-
-# %% [markdown]
-# Focal loss's own answers, taken for probabilities, raise alarm after alarm. Mended, they decide
-# about as well as cross entropy's. That is what calibration is worth, in euros. Is the amount-wise
-# rule cheaper than the one threshold that cost least on validation, both from cross entropy?
-
-# %%
-gain = in_euro.loc["cross entropy", "lowest cost"] - in_euro.loc["cross entropy",
-                                                                 "p x amount > fee"]
-mean, half = metrics.seed_band(gain)
-print(f"saved on the test rows: {mean:,.0f} ± {half:,.0f} euro (95 %, over seeds)")
-
-# %%
-def redrawn_cost(alarms):
-    return (draws @ np.where(alarms, fee, y * amount).astype(np.float32).T).T
-
-on_val, p = prob["cross entropy"]
-best = [[metrics.best_cost_threshold(val.y, q, val.amount, fee=fee, sample_weight=val.weight)[0]]
-        for q in on_val]
-saved = redrawn_cost(p >= best) - redrawn_cost(p * amount > fee)
-both = error_of(saved)
-print(f"over seeds and test rows the standard error is {both:,.0f} euro: "
-      f"{saved[:, 0].mean() / both:.1f} errors; a single comparison asks for "
-      f"{stats.t.ppf(0.975, df=9):.1f}")
-
-# %% [markdown]
-# Over the seeds the gain is clear; over other rows it is not decided: a few large frauds decide the
-# sum, so euros are a noisy score. They are the right one all the same. We prefer the amount-wise
-# rule for another reason: it follows from the cost, and nothing needs tuning.
-
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ## 12. A map of alpha and gamma
-#
-# "You must tune alpha and gamma", says every post. Five values each, twenty-five cells, three seeds
-# a cell, AP on *validation*. And then the same map again with three other seeds.
-#
-# To be quick we train on a draw of the normal rows, one in ten, each with the weight 10: the
-# prevalence stays the true one. All start at 0.01, as the focal-loss paper does.
-
-# %%
-few = thinned(0.1)
-drawn = (*few, torch.where(few[1] == 1, 1.0, 10.0))
-cells = {f"{alpha},{gamma}": partial(sigmoid_focal_loss, gamma=gamma, alpha=alpha,
-                                     reduction="none")
-         for alpha in [0.1, 0.25, 0.5, 0.75, 0.9] for gamma in [0.0, 1.0, 2.0, 3.0, 5.0]}
-
-# %% [markdown]
-# > **Predict.** Will the second map have its best cell where the first one has it?
-
-# %%
-runtime.set_threads(2)
-tuned = train_many(starting_at(0.01), cells, drawn, parts={"val": judged["val"]}, seeds=range(6),
-                   epochs=3, batch_size=512, lr=2e-2, optimizer=adam, members_at_once=150)
-tuned.members["AP"] = [ap(val, z) for z in tuned.logits["val"].numpy()]
-
-# %%
-by_cell = tuned.members["AP"].to_numpy().reshape(5, 5, 6)
-maps = [by_cell[:, :, :3].mean(axis=2), by_cell[:, :, 3:].mean(axis=2)]
-fig, axes = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True)
-for ax, grid_of_ap, seeds in zip(axes, maps, ["seeds 0, 1, 2", "seeds 3, 4, 5"], strict=True):
-    ax.imshow(grid_of_ap, cmap="Blues", vmin=min(map(np.min, maps)), vmax=max(map(np.max, maps)))
-    for (i, j), value in np.ndenumerate(grid_of_ap):
-        best = "[{:.3f}]" if value == grid_of_ap.max() else "{:.3f}"
-        ax.text(j, i, best.format(value), ha="center", va="center", fontsize=10,
-                color="white" if 2 * value > np.min(maps) + np.max(maps) else "black")
-    ax.set(xticks=range(5), xticklabels=[0, 1, 2, 3, 5], xlabel="gamma", title=seeds,
-           yticks=range(5), yticklabels=[0.1, 0.25, 0.5, 0.75, 0.9])
-    ax.grid(False)
-axes[0].set_ylabel("alpha (weight of the frauds)")
-plots.show(fig, "Average precision on validation over alpha and gamma, mean of three seeds; left "
-                "and right differ in nothing but the seeds. Brackets mark each map's best cell.")
-
-# %%
-def told_apart(cells):
-    own = cells - cells.mean(axis=(0, 1))  # a seed that is worse in all cells makes no pattern
-    variance = cells.mean(axis=2).var(ddof=1)
-    by_seeds = own.var(axis=2, ddof=1).mean() / 6
-    return f"spread {variance ** 0.5:.3f}; seeds make {by_seeds / variance:.0%} of the variance"
-
-alike = np.corrcoef(maps[0].ravel(), maps[1].ravel())[0, 1]
-print(f"all 25 cells: {told_apart(by_cell)}; correlation of the maps {alike:.2f}")
-print(f"the nine with alpha >= 0.5 and gamma <= 2: {told_apart(by_cell[2:, :3])}")
-
-# %% [markdown]
-# *Spread* is the standard deviation over cells. Over all 25 the pattern repeats in good part; among
-# the nine that people would choose from, the spread is of the size that section 8 could not decide.
-# The best cell may or may not repeat; over rows the noise of section 8 comes on top. Large $\gamma$
-# is paler in both maps. But section 5 did not have that! There focal loss started at its own
-# belief, took smaller steps and more of them. Here it starts at 0.01, far below its belief.
-#
-# > **Predict.** A pale cell again, that of alpha 0.25 and gamma 5: started at its own belief; with
-# > smaller steps (a quarter of the learning rate, twice the epochs); with both. What mends it?
-
-# %%
-pale = cells["0.25,5.0"]
-
-def started(constant):
-    return lambda z, target: pale(z + constant, target)
-
-own = {"own start": started(start(pale, rows[1]))}
-once_more = partial(train_many, network, train=drawn, parts={"val": judged["val"]},
-                    seeds=range(6), batch_size=512, optimizer=adam, progress=False)
-trained = [once_more(own, epochs=3, lr=2e-2),
-           once_more({"start at 0.01": started(logit(0.01))} | own, epochs=6, lr=5e-3)]
-_ = runtime.set_threads(1)
-
-# %%
-of_pale = [by_cell[1, 4], *np.reshape([ap(val, z) for its in trained
-                                       for z in its.logits["val"].numpy()], (3, 6))]
-pd.DataFrame({"mean AP": np.mean(of_pale, axis=1), "sd": np.std(of_pale, axis=1, ddof=1)},
-             index=["in the map", "own start", "smaller steps", "both"]).round(3)
-
-# %% [markdown]
-# Mean and standard deviation of six seeds. With both it comes near the other cells, and its seeds
-# agree more than in the map. (Which of the two does more need not be the same on twin and real
-# rows.) So this pale cell came from the settings, not from the loss alone: a tuning map shows *all*
-# the settings it was made with. Look for regions, and ask what made them. (A single pale cell that
-# does not repeat is a failed run or two.)
-
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ## 13. What to do
-#
-# All ways in one table, means of ten seeds, and in brackets the difference to cross entropy with
-# its standard error over seeds and rows. A star marks what counts by the rule of section 8; all
-# else is within noise. The cost, in euro, is that of the mended amount-wise rule.
-
-# %%
-redrawn["cost"] = np.stack([redrawn_cost(honest(name, prob[name][1]) * amount > fee)
-                            for name in ways])
-mean = result.groupby("way").mean()
-mean["cost"] = pd.Series(redrawn["cost"][:, :, 0].mean(axis=1), list(ways))
-table = pd.DataFrame({"lowest F1 at 0.5": result["F1 at 0.5"].groupby("way").min().round(2)})
-for score, digits in [("AP", 3), ("F1 at chosen", 3), ("cost", 0), ("Brier x 1e4", 1)]:
-    told = compare(redrawn[score], digits=digits)
-    table[score] = mean[score].map(f"{{:.{digits}f}}".format)
-    table.loc[told.index, score] += [
-        f" ({d:+.{digits}f} ± {e:.{digits}f}){'' if v == 'within noise' else ' *'}"
-        for d, e, v in zip(told["difference"], told["± seeds and rows"], told["verdict"],
-                           strict=True)]
-table.loc[list(ways)]
-
-# %% [markdown]
-# | you need | do |
-# |---|---|
-# | any of it | start at the prior; three parts; ten seeds; was a linear model beaten? |
-# | a ranking | cross entropy; the others are rarely told apart from it by a hundred frauds |
-# | yes or no | choose the threshold on validation, and compare it with 0.5 there |
-# | yes or no at 0.5, nothing chosen | soft F1: steady there over seeds; its AP is not decided |
-# | a probability | cross entropy; after weights, focal loss or undersampling: mend |
-# | the least cost | mended $p \cdot \text{amount} > \text{fee}$: it needs no tuning (section 11) |
-# | fewer rows | keep one normal row in five, and correct; one in a hundred lost AP |
-
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ## 14. Exercises
-#
-# Stuck? `ex.q1.hint()`, then `ex.q1.solution()`.
-#
-# **Exercise 7.1, predict a number.** One row in a hundred is positive and the network starts at the
-# prior bias. Its first mean loss, in nats? (Leave out what the random weights do.)
-
-# %% tags=["exercise"]
-first = ...
-ex.q1.check(first)
-
-# %% [markdown]
-# **Exercise 7.2, write code.** The cheapest decision for each row: `p` and `amount` are tensors,
-# `fee` is what an alarm costs, right or wrong. Return for each row whether to raise an alarm.
-
-# %% tags=["exercise"]
-def alarm(p, amount, fee):
-    ...
-
-ex.q2.check(alarm)
-
-# %% [markdown]
-# **Exercise 7.3, write code.** A model was trained on all frauds and a share `kept` of the normal
-# rows. It says `p`. What is the probability?
-
-# %% tags=["exercise"]
-def corrected(p, kept):
-    ...
-
-ex.q3.check(corrected)
-
-# %% [markdown]
-# **Exercise 7.4, find the flaw.** "We trained both losses with ten seeds on the training part,
-# standardised by the training part. For each run we took the threshold with the best F1 on the test
-# part, and report mean and band of these F1s. A prior bias was used for both." Which is it: `"the
-# seeds"`, `"the scaling"`, `"the threshold"`, `"the band"` or `"the prior bias"`?
-
-# %% tags=["exercise"]
-flaw = ...
-ex.q4.check(flaw)
-
-# %% [markdown]
-# **Exercise 7.5, predict a number.** Two rows in a thousand are frauds, and frauds weigh 100. But
-# here every row is *certain*: its true probability is 0 or 1. The mean answer of the ideal model?
-
-# %% tags=["exercise"]
-mean_answer = ...
-ex.q5.check(mean_answer)
-
-# %% [markdown]
-# **Exercise 7.6, choose.** A table says of loss X: AP higher by 0.006, with a standard error of
-# 0.001 over ten seeds, and of 0.009 over seeds and test rows. Which claim does it support?
-#
-# - `"a"` X ranks new transactions better.
-# - `"b"` X and the other rank equally well.
-# - `"c"` On these test rows X ranks better in the mean over seeds.
-# - `"d"` With a hundred seeds it would be decided.
+# - `"a"` X sorts new payments better than Y.
+# - `"b"` X and Y sort equally well.
+# - `"c"` On these test rows X sorts better, in the mean over seeds.
+# - `"d"` With a hundred seeds it would be decided for new payments, too.
 # - `"e"` The difference is luck of the seeds.
 
 # %% tags=["exercise"]
 claim = ...
 ex.q6.check(claim)
 
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 6. What the answers mean
+#
+# In sorting, we could not tell the three losses apart. But a bank does more than sort. If a
+# network answers 0.2, somebody will read it as "one in five". May they?
+#
+# > **Predict.** One payment in 579 is a fraud, so honest probabilities have a mean of about
+# > 0.0017. Is the mean answer of the networks trained with focal loss about the same, five times
+# > as large, or more than fifty times?
+
+# %%
+for name in losses:
+    print(f"{name:<14}{trained[name].prob('test').mean() / test.y.mean():.1f} times the share")
+
 # %% [markdown]
+# It is 77 times as large. This is no fault of the training. It is the belief of focal loss:
+# payments that are almost certainly normal get an answer above 0.1. With a weight of 100, the
+# mean answer is 11 times too high. The mean answer of cross entropy is right.
+#
+# The next figure looks closer. It sorts the answers into bins, and shows for each bin the mean
+# answer and the share of frauds. (In the twin it takes the mean of the true probabilities in
+# place of the share, which frees the figure of the luck of 98 frauds.)
+
+# %%
+truth = test.y.numpy() if data.source.real else data.posterior(test.raw_index)
+shown = {"cross entropy": losses["cross entropy"], "focal": losses["focal"]}
+ax = plots.plot_answers(shown, {name: trained[name].prob("test") for name in shown}, truth)
+ax.set_ylabel("share of frauds")
+plots.show(ax, "Share of frauds against the answer, in bins of the answers of ten networks on the "
+               "test rows (dots), and the beliefs of the two losses (lines). Both axes are "
+               "logarithmic.")
+
+# %% [markdown]
+# Begin with focal loss. Where its answers are above 0.1, the dots follow the line of its belief.
+# An answer of 0.2 stands for less than one in a hundred. The dots of cross entropy should lie on
+# the diagonal. At both ends they do. In the middle they lie above it: of the payments with an
+# answer near 0.04, about one in four is a fraud. So even with cross entropy an answer in the
+# middle is not yet a probability. The right mean is no guarantee, since nearly all payments lie
+# at the lower end.
+#
+# The figure is the *belief map* with its axes exchanged, from the answer back to the
+# probability. In code, this way back is an interpolation, for every loss that has a belief:
+
+# %% tags=["nbval-check-output"]
+eta = torch.sigmoid(torch.linspace(-14, 14, 561, dtype=torch.float64))
+
+def to_probability(answer, name):
+    return np.interp(answer, belief(losses[name], eta), eta)
+
+to_probability([0.3, 0.9], "weighted"), correct_prior([0.3, 0.9], weight=100)
+
+# %% [markdown]
+# For the weight of 100, it does the same as dividing the odds by 100, which `correct_prior`
+# does. The next table has the mean answer in units of the share of frauds, and the *Brier
+# score*, the mean squared error of the probabilities (times 10,000; smaller is better).
+#
+# > **Predict.** Will the corrected answers of focal loss have the right mean? Will their Brier
+# > score be much worse than that of cross entropy, or about the same?
+
+# %%
+honest = pd.DataFrame()
+for name in losses:
+    answer = trained[name].prob("test").numpy()
+    for kind, p in [("as it is", answer), ("corrected", to_probability(answer, name))]:
+        honest.loc[name, f"mean, {kind}"] = p.mean() / test.y.mean().item()
+        honest.loc[name, f"Brier, {kind}"] = 1e4 * np.mean((p - test.y.numpy()) ** 2)
+honest.round(1)
+
+# %% [markdown]
+# After the correction, the mean of focal loss is right (1.0), and its Brier score falls from 184
+# to 6.7. Cross entropy has 6.9. So the information was there all the time. What differs between
+# the losses is what their answers *mean*, and that can be translated.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 7. Euros
+#
+# A bank counts in euros. Suppose that a false alarm costs $c_\mathrm{FP}$, a missed fraud costs
+# $c_\mathrm{FN}$, and right decisions cost nothing. For a payment with probability $p$, an alarm
+# costs $(1 - p)\,c_\mathrm{FP}$ on average, and silence costs $p\,c_\mathrm{FN}$. The alarm is
+# cheaper if
+#
+# $$p > \frac{c_\mathrm{FP}}{c_\mathrm{FP} + c_\mathrm{FN}}.$$
+#
+# So the threshold follows from the costs (Elkan, 2001), provided that $p$ is a probability. If a
+# false alarm costs 5 euros and a missed fraud 120, it is 0.04, and not 0.5.
+#
+# In our table each payment has its own amount. Let each alarm cost a fee of 5 euros, right or
+# wrong, because somebody has to call the customer. A missed fraud costs its amount. Then an
+# alarm costs the fee, silence costs $p \cdot \text{amount}$ on average, and we get a rule for
+# each payment:
+#
+# $$\text{alarm} \iff p \cdot \text{amount} > \text{fee}.$$
+
+# %%
+def cost(alarm):
+    missed = test.amount[(test.y == 1) & ~alarm].sum()
+    return (missed + 5 * alarm.sum()).item()
+
+print(f"never an alarm: {cost(torch.zeros(len(test)) == 1):,.0f} euros")
+
+# %% [markdown]
+# > **Predict.** Four rules: the threshold 0.5; the threshold with the best F1 on the validation
+# > rows; the rule by amount, with the answer in place of $p$; the rule by amount, with the
+# > corrected answer. Which rule is the cheapest for cross entropy? And which one is a disaster
+# > for focal loss?
+
+# %%
+costs = []
+for name in losses:
+    for on_val, p in zip(trained[name].prob("val"), trained[name].prob("test"), strict=True):
+        cut = metrics.best_f1_threshold(val.y, on_val)[0]
+        corrected = torch.from_numpy(to_probability(p, name))
+        costs.append({"loss": name, "0.5": cost(p >= 0.5), "best F1": cost(p >= cut),
+                      "by amount": cost(p * test.amount > 5),
+                      "by amount, corrected": cost(corrected * test.amount > 5)})
+costs = pd.DataFrame(costs).groupby("loss", sort=False)
+costs.mean().round(-1).astype(int)
+
+# %% [markdown]
+# For cross entropy the rule by amount costs 2,780 euros, a quarter of the cost of the best
+# threshold for F1. Most of the money is in a few large payments, and for a payment of 2,000
+# euros a probability of 0.01 is worth a call. For focal loss the same rule with the answers as
+# they are costs 108,000 euros, almost five times as much as doing nothing: it raises alarm after
+# alarm, because it takes 0.13 for a probability. With the corrected answers it costs 2,540
+# euros.
+#
+# The correction assumes an ideal model, and works as far as the networks are close to one. For
+# weighted cross entropy the corrected answers cost 5,950 euros, twice as much as those of the
+# other two. And all these sums are noisy, because a few large payments decide them. But between
+# 108,000 and 2,540 euros there is no doubt.
+#
+# **Exercise 7.7, predict a number.** A false alarm costs 20 euros and a missed fraud costs 100.
+# But a fraud that is found is not free either: a new card costs 10 euros. Above which
+# probability should there be an alarm?
+
+# %% tags=["exercise"]
+threshold = ...
+ex.q7.check(threshold)
+
+# %% [markdown]
+# **In scikit-learn.** The library can put a threshold around any classifier. One that you have
+# computed goes into
+# [FixedThresholdClassifier](https://scikit-learn.org/stable/modules/generated/sklearn.model_selection.FixedThresholdClassifier.html).
+# [TunedThresholdClassifierCV](https://scikit-learn.org/stable/modules/generated/sklearn.model_selection.TunedThresholdClassifierCV.html)
+# looks for the one with the best score. `FrozenEstimator` says that the classifier has been
+# trained already. As a single threshold cannot see the amounts, we take the mean amount of a
+# fraud.
+
+# %%
+linear = LogisticRegression(max_iter=300).fit(train.x.numpy(), train.y.numpy())
+miss = train.amount[train.y == 1].mean().item()
+fixed = FixedThresholdClassifier(FrozenEstimator(linear), threshold=5 / miss)
+tuned = TunedThresholdClassifierCV(FrozenEstimator(linear), scoring="f1", cv="prefit", refit=False)
+for name, model in [("computed from costs", fixed), ("tuned for F1", tuned)]:
+    alarm = model.fit(val.x.numpy(), val.y.numpy()).predict(test.x.numpy()) == 1
+    print(f"{name}: {alarm.sum()} alarms, {cost(torch.tensor(alarm)):,.0f} euros")
+
+# %% [markdown]
+# The threshold from the costs is cheaper than the one tuned for F1. (You can also tune it for a
+# cost of your own, with scikit-learn's `make_scorer`.) Both cost several times as much as the
+# rule by amount, since they cannot look at the amount of a payment.
+#
+# > **On the real rows** (all frauds and a 15 % sample of the normal payments, 98 test frauds)
+# > the page gives the following. Of forty seeds, cross entropy fails with 14 from the default
+# > start and focal loss with 4. Only cross entropy fails in 12 pairs and only focal loss in 2
+# > ($p = 0.01$). From their own belief, each fails with one. In AP, focal loss is ahead by 0.016
+# > ± 0.010 and weighted cross entropy behind by 0.016 ± 0.008, so neither counts by the rule.
+# > The mean answer of focal loss is 54 times the share of frauds, and its correction brings the
+# > Brier score from 107 to 6.5 (cross entropy: 6.1). Doing nothing costs 15,900 euros. By
+# > amount, cross entropy costs 3,030 euros, focal loss 82,300 as it is and 2,940 corrected. The
+# > best threshold for F1 costs 3,430 there, so on the real rows most of the money can be saved
+# > with one threshold.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 8. Five losses and three rivals (further)
+#
+# Two more recipes are often proposed. One trains on *soft F1* (notebook 04). The other throws
+# most normal payments away, which is called *undersampling*. Here it keeps ten for each fraud.
+# And people who work with tables will ask about logistic regression and boosted trees. (Soft F1
+# has no belief about a single payment, so it starts at 0.5. It takes no weights, so it sees the
+# thinned rows as they are.)
+
+# %%
+small = parts.train.thinned(normals=2950)
+losses["soft F1"], rows["soft F1"] = partial(soft_f1_loss, average="binary"), (few.x, few.y)
+losses["undersampled"], rows["undersampled"] = losses["cross entropy"], (small.x, small.y)
+start["soft F1"], start["undersampled"] = 0.5, small.y.mean().item()
+for name in ["soft F1", "undersampled"]:
+    trained[name] = train_from_belief(name, try_rates(name).idxmax(), seeds=range(10))
+
+# %%
+defaults = HistGradientBoostingClassifier(random_state=0)
+tuned = HistGradientBoostingClassifier(learning_rate=0.1, max_iter=60, max_leaf_nodes=4,
+                                       l2_regularization=5, early_stopping=False)
+fewer = parts.train.thinned(normals=10_000)
+for trees in [defaults, tuned]:
+    trees.fit(fewer.x.numpy(), fewer.y.numpy(), fewer.weight.numpy())
+print("rounds with defaults:", defaults.n_iter_)
+
+# %% [markdown]
+# Boosted trees are added one by one, each to repair the errors of those before, up to `max_iter`
+# rounds. The settings of the second were chosen on the validation rows.
+#
+# > **Predict.** Which of the eight has the highest AP, and which the best F1 at the threshold
+# > that was chosen on the validation rows? What do the trees with default settings lose?
+
+# %%
+table = []
+for name, sweep in trained.items():
+    for on_val, p in zip(sweep.prob("val"), sweep.prob("test"), strict=True):
+        scores = metrics.detector_scores(val.y, on_val, test.y, p)
+        table.append({"model": name, **scores})
+for name, model in [("logistic regression", linear), ("trees, defaults", defaults),
+                    ("trees, tuned", tuned)]:
+    on_val, p = [model.predict_proba(part.x.numpy())[:, 1] for part in [val, test]]
+    table.append({"model": name, **metrics.detector_scores(val.y, on_val, test.y, p)})
+pd.DataFrame(table).groupby("model", sort=False).mean().round(3)
+
+# %% [markdown]
+# Logistic regression has the highest AP, 0.778, with 30 numbers to learn where a network has
+# 625. Cross entropy has the best F1 by a hair, and the tuned trees have the smallest Brier
+# score. So "which one is best" depends on the score, and the leading models are close.
+#
+# The trees with default settings lose most, with an AP of 0.39. Their output says how: they
+# stopped after 11 rounds. For more than 10,000 rows, scikit-learn sets a tenth of the rows aside
+# and stops when the loss on them has not improved for ten rounds. Here it hardly ever improved.
+# Large steps and leaves with few frauds make the trees too sure at once. (The trees have seen
+# 10,000 normal payments, to be quick. The Brier scores of *focal*, *weighted* and *undersampled*
+# are those of their answers as they are. Section 6 corrects two of them, and for the third you
+# only have to multiply the odds by the share of normal payments that was kept.)
+#
+# > **On the real rows** (98 test frauds), the AP is 0.760 for cross entropy, 0.776 for focal
+# > loss, 0.734 for logistic regression, 0.748 for the tuned trees and 0.557 for those with
+# > default settings. Trained on all normal rows of the file, the tuned trees have the best F1
+# > (0.81) and the smallest Brier score (5.9) of all.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 9. Four thousand frauds (further)
+#
+# With 98 frauds in the test rows most differences stay undecided. In the twin we can make as
+# many new frauds as we like. We take 4,000 of them, and 200,000 new normal payments. Since that
+# is far too many frauds, each normal payment counts twelve times in the AP (`weight`), and the
+# share of frauds is right again. (With real rows this section has no meaning: nobody can make
+# more of them.)
+
+# %%
+large = parts.standardise(creditcard_twin(seed=1, n=204_000, n_fraud=4000))
+weight = np.where(large.y == 1, 1.0, 4000 * (1 / share - 1) / 200_000)
+on_test, on_large = {}, {}
+for name, sweep in trained.items():
+    on_test[name], on_large[name] = sweep.logits["test"], sweep.logits_on(large.x)
+for part, answers in [(test, on_test), (large, on_large)]:
+    answers["logistic regression"] = torch.tensor(linear.decision_function(part.x.numpy()))[None]
+
+# %% [markdown]
+# > **Predict.** Which of the five differences to cross entropy will count with 4,000 frauds? For
+# > five comparisons the rule asks for 3.2 standard errors.
+
+# %%
+decided = pd.DataFrame()
+sources = {"98 frauds": (test, on_test), "4000 frauds": (large, on_large)}
+for frauds, (part, answers) in sources.items():
+    each = weight if frauds == "4000 frauds" else None
+    scores = metrics.resampled_average_precision(
+        part.y, torch.cat(list(answers.values())), sample_weight=each, repeats=50)
+    for place, name in enumerate(answers):                   # ten rows of scores for each name
+        pairs, error, _ = metrics.resampled_gain(scores[:10], scores[10 * place:10 * place + 10])
+        decided.loc[name, frauds] = f"{pairs.mean():+.4f} ± {error:.4f}"
+decided.drop(index="cross entropy")
+
+# %% [markdown]
+# None of them, strictly. But look at what has changed. Soft F1 seemed to be behind by 0.028, the
+# largest difference of the table, and 0.008 ± 0.005 is left of it. Logistic regression was ahead
+# by 0.009 ± 0.014, now it is by 0.003 ± 0.005. The errors are a third of what they were. So
+# *undecided* has become more: a difference of 0.03, which the 98 frauds allowed everywhere, can
+# now be excluded for every row of the table.
+#
+# For focal loss the table says -0.0063 ± 0.0023, which is 2.8 standard errors. The rule for five
+# comparisons asks for 3.2, so it does not count. Had we asked this one question only, 2.3 would
+# have been enough. That is why a rule has to be stated before the numbers are seen.
+#
+# > **With twenty thousand frauds.** We repeated this with five new twins of 4,000 frauds each,
+# > and the same networks. Focal loss was behind in all five, by 0.003 to 0.009, and in the mean
+# > by 0.006 ± 0.001 (the standard error over the twins). So there *is* a difference, and it is
+# > small. Logistic regression was behind three times and ahead twice, in the mean behind by
+# > 0.006 ± 0.003, which remains undecided. A single twin of 4,000 frauds had shown it ahead.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 10. Later payments (further)
+#
+# A random split lets a model learn from payments that come after those it is tested on. In
+# practice it must judge the payments of tomorrow. `split(by="time")` trains on the earliest 80 %
+# and tests on the latest 20 %. A bank also has a limited number of people who can call
+# customers. So we look at the precision among the 50 highest answers. As a third score we take
+# the *ROC-AUC*, which is popular: the probability that a random fraud has a higher answer than a
+# random normal payment.
+#
+# > **Predict.** In the twin, the time of a payment was sampled independently of everything else.
+# > Will the AP for the later payments be the same there? And is the ROC-AUC near 0.8, as the AP
+# > is?
+
+# %%
+for by in ["random", "time"]:
+    split = data.split(by=by, fractions=(0.8, 0.0, 0.2))
+    learn, judge = split.train.repeated(), split.test.repeated()
+    model = LogisticRegression(max_iter=300).fit(learn.x.numpy(), learn.y.numpy())
+    p = torch.tensor(model.decision_function(judge.x.numpy()))
+    print(f"{by}: {judge.y.sum():.0f} frauds, AP {average_precision(p, judge.y):.3f}, first 50 "
+          f"{judge.y[p.topk(50).indices].mean():.0%}, ROC-AUC {roc_auc_score(judge.y, p):.3f}")
+
+# %% [markdown]
+# The ROC-AUC is 0.966, far above the AP of 0.771. Both describe the same answers. But the
+# ROC-AUC counts false alarms as a share of the *normal* payments, of which there are 578 for
+# each fraud. One in a hundred of them sounds like little, and it is about six false alarms for
+# each fraud there is. Where positives are rare, report the AP, and the precision at the number
+# of alarms that you can handle. (Saito and Rehmsmeier, 2015, show more examples.)
+#
+# Now compare the splits. On later payments the AP is 0.872 instead of 0.771, and all of the
+# first 50 alarms are right. But in the twin time carries no information, so this can only be
+# luck: other test rows, with 116 frauds in one case and 98 in the other. A gap of 0.10 between
+# two splits is possible without any cause.
+#
+# > **On the real rows** the AP is 0.730 with the random split and 0.732 with the split by time
+# > (75 frauds), 78 % and 86 % of the first 50 alarms are right, and the ROC-AUC is 0.975 and
+# > 0.979. So the latest payments were not harder to judge there, within the noise that we have
+# > just seen. Two days are also too short for fraudsters to change their habits.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 11. SMOTE and the split (further)
+#
+# Another recipe makes *new* frauds. *SMOTE* (Chawla and others, 2002) takes a fraud and one of
+# its five nearest neighbours among the frauds, and adds a point somewhere between the two, until
+# there are as many frauds as normal payments.
+
+# %%
+def smote(x, y, rng):
+    frauds = x[y == 1]
+    near = NearestNeighbors(n_neighbors=6).fit(frauds).kneighbors(frauds)[1]     # itself first
+    count = int((y == 0).sum() - (y == 1).sum())
+    first = rng.integers(len(frauds), size=count)
+    second = near[first, rng.integers(1, 6, size=count)]
+    between = frauds[first] + rng.random((count, 1)) * (frauds[second] - frauds[first])
+    return np.concatenate([x, between]), np.concatenate([y, np.ones(count)])
+
+# %% [markdown]
+# We have seen results with SMOTE in which the rows were first balanced and then divided. Then
+# the training part has points that lie between the frauds of the training part and those of the
+# test part. We compare three recipes: SMOTE before the split, SMOTE after it (and only on the
+# training part), and no SMOTE at all. To be quick, we use 8,000 normal payments and all frauds
+# of *train*, and split these rows five times at random.
+#
+# We compute two scores. The first is what a report would show after *before the split*: its test
+# part has new frauds in it, one for each normal payment. The second looks only at rows of the
+# table, with the true share of frauds.
+#
+# > **Predict.** What is the first score with SMOTE before the split: about 0.8, 0.9 or 1.0?
+# > Which of the three recipes has the highest second score? And which is the best one?
+
+# %%
+thin = parts.train.thinned(normals=8000)
+x, y, weight = thin.x.numpy(), thin.y.numpy(), thin.weight.numpy()
+reported, honest = pd.DataFrame(), pd.DataFrame()
+for split in range(5):
+    rng = np.random.default_rng(split)
+    more_x, more_y = smote(x, y, rng)                    # the rows of the table come first
+    judge = rng.random(len(more_y)) < 0.3
+    own = judge[:len(y)]                                 # those of them that are in the table
+    recipes = {"before the split": (more_x[~judge], more_y[~judge]),
+               "after the split": smote(x[~own], y[~own], rng), "never": (x[~own], y[~own])}
+    for name, recipe in recipes.items():
+        trees = HistGradientBoostingClassifier(max_iter=50, early_stopping=False).fit(*recipe)
+        p = trees.predict_proba(more_x)[:, 1]
+        reported.loc[name, split] = average_precision_score(more_y[judge], p[judge])
+        honest.loc[name, split] = average_precision_score(y[own], p[:len(y)][own],
+                                                          sample_weight=weight[own])
+pd.concat({"with new rows": reported, "table alone": honest}, axis=1).round(2)
+
+# %% [markdown]
+# With SMOTE before the split the first score is 1.00. A report would call the problem solved.
+# But the other recipes get 0.98 and more as well, also the one that never used SMOTE. So most of
+# the splendour comes from the test part, in which half of the rows are frauds and easy ones.
+#
+# On rows of the table alone, SMOTE before the split is ahead of SMOTE after it in all five
+# splits, by about 0.09. Both train on equally many rows of the same kind. The difference is the
+# leak: the new frauds of the training part lie next to the frauds of the test part. It would
+# vanish in use. And SMOTE *after* the split is sometimes ahead of doing without it, and
+# sometimes behind. So it gains nothing that these five splits could show.
+#
+# > **On the real rows** it is the same: before the split 1.00 with new rows, and 0.92 on rows of
+# > the table (mean of five splits); after the split 0.78, without SMOTE 0.80.
+#
+# Standardising before the split is a leak, too. We have done it here, because the columns were
+# standardised by all of *train*. But mean and standard deviation of thousands of rows hardly
+# depend on single ones. With logistic regression on the whole table and three random splits, it
+# changed the AP by 0.0004 at most. A leak has to be judged by what it carries.
+#
+# **Exercise 7.5, find the flaw.** "We removed duplicate rows, balanced the table with SMOTE, and
+# put 30 % of the rows aside for the test. The columns were standardised by the training part.
+# The threshold was chosen by cross-validation in the training part. With five seeds, F1 on the
+# test part was 0.99 ± 0.002." Which step makes the number too good: `"the duplicates"`, `"the
+# balancing"`, `"the scaling"`, `"the threshold"` or `"the seeds"`?
+
+# %% tags=["exercise"]
+flaw = ...
+ex.q5.check(flaw)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 12. Exercises
+#
+# Exercises 7.1, 7.5, 7.6 and 7.7 are in their sections. These are homework.
+#
+# **Exercise 7.2, write code** (6 minutes). A network was trained with weighted cross entropy, in
+# which a fraud counts `weight` times. `answer` (its answers) and `amount` are tensors, `fee` is
+# what an alarm costs, right or wrong, and a missed fraud costs its amount. Return for each
+# payment whether there should be an alarm.
+
+# %% tags=["exercise"]
+def alarm(answer, amount, fee, weight):
+    ...
+
+ex.q2.check(alarm)
+
+# %% [markdown]
+# **Exercise 7.3, write code** (5 minutes). A model gives honest probabilities `p` (a tensor) in
+# a country in which a share `old` of all payments are frauds. In another country the share is
+# `new`, while frauds look like frauds here, and normal payments like normal payments here. What
+# is the probability there?
+
+# %% tags=["exercise"]
+def moved(p, old, new):
+    ...
+
+ex.q3.check(moved)
+
+# %% [markdown]
+# **Exercise 7.4, find the flaw** (3 minutes). "We trained both losses with ten seeds on the
+# training part, standardised by the training part. For each run we took the threshold with the
+# best F1 on the test part, and we report the mean and the band of these F1s. A prior bias was
+# used for both." Which is it: `"the seeds"`, `"the scaling"`, `"the threshold"`, `"the band"` or
+# `"the prior bias"`?
+
+# %% tags=["exercise"]
+flaw = ...
+ex.q4.check(flaw)
+
+# %% [markdown]
+# **Exercise 7.8, predict a number** (4 minutes). Two payments in a thousand are frauds, and
+# frauds weigh 100. But here every payment is *certain*: its true probability is either 0 or 1.
+# What is the mean answer of an ideal model?
+
+# %% tags=["exercise"]
+mean_answer = ...
+ex.q8.check(mean_answer)
+
+# %% [markdown]
+# ## What to do
+#
+# Every line rests on a number of this page.
+#
+# | you need | do | because here (section) |
+# |---|---|---|
+# | any of it | start each loss at its belief | 19 of 40 runs failed without, 2 with it (4) |
+# | a claim | pairs, and many seeds | ten seeds saw no failure, forty saw 19 (3) |
+# | an order | a simple model first | no model of the table was ahead of cross entropy beyond noise (9) |
+# | a probability | correct the answers, and look at them | Brier score 184, corrected 6.7 (6) |
+# | a decision | the costs, payment by payment | 2,780 instead of 11,250 euros (7) |
+# | new rows | make them after the split | SMOTE before it: 0.09 too high (11) |
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## What to remember
 #
-# - The posted picture was one run, measured on the rows it trained on. Over ten seeds, and from a
-#   fair start, no focal loss beat cross entropy at 0.5 beyond noise.
-# - F1 at 0.5 was a lottery: a dead corner and Adam's memory left a number below one half. For
-#   cross entropy a prior bias mended it.
-# - In ranking a hundred test frauds decide little: most differences are within noise, which is not
-#   the same as equal.
-# - They differ in what their answers mean. The belief map, read backwards, mends it.
-# - With probabilities, euros decide: alarm if $p \cdot \text{amount}$ exceeds the fee.
+# - The posted picture was one seed out of many, judged on rows that it had learned from. Half of
+#   the seeds showed it, half did not.
+# - The networks that found nothing had learned to sort. Many frauds were stuck in a dead corner,
+#   with an answer below one half. A fair start removed this, and with it the lead of focal loss.
+# - In sorting, a hundred frauds decide little. Undecided is not equal: state the rule first, and
+#   count the noise of the rows.
+# - The losses differ in what their answers mean. The belief, read backwards, translates them.
+# - With probabilities, costs decide: alarm if $p \cdot \text{amount}$ exceeds the fee.
 #
-# **Next.** Which of the things people say about losses survive such a test? Notebook
-# `08_choosing_a_loss`.
+# **Next.** A posted picture did not survive forty seeds. Which of the other things that people
+# say about losses do? Go on with [08_choosing_a_loss](08_choosing_a_loss.ipynb).
+
+# %% [markdown]
+# **References**
 #
-# **References.** The post is post D of the course, a Japanese blog post on focal loss for fraud. A.
-# Dal Pozzolo, O. Caelen, R. A. Johnson and G. Bontempi, "Calibrating Probability with Undersampling
-# for Unbalanced Classification", *IEEE CIDM* 2015. C. Elkan, "The Foundations of
-# Cost-Sensitive Learning", *IJCAI* 2001. T.-Y. Lin, P. Goyal, R. Girshick, K. He and P. Dollár,
-# "Focal Loss for Dense Object Detection", *ICCV* 2017. N. Charoenphakdee, J. Vongkulbhisal, N.
-# Chairatanakul and M. Sugiyama, "On Focal Loss for Class-Posterior Probability Estimation: A
-# Theoretical Perspective", *CVPR* 2021. D. P. Kingma and J. Ba, "Adam: A Method for Stochastic
-# Optimization", *ICLR* 2015. T. Saito and M. Rehmsmeier, "The Precision-Recall Plot Is More
-# Informative than the ROC Plot When Evaluating Binary Classifiers on Imbalanced Datasets", *PLOS
-# ONE* 10 (2015).
+# - Post D: a blog post in Japanese on focal loss for credit-card fraud (the demo of section 1).
+# - A. Dal Pozzolo, O. Caelen, R. A. Johnson and G. Bontempi, "Calibrating Probability with
+#   Undersampling for Unbalanced Classification", *IEEE CIDM* 2015,
+#   [doi:10.1109/SSCI.2015.33](https://doi.org/10.1109/SSCI.2015.33) (the data).
+# - T.-Y. Lin, P. Goyal, R. Girshick, K. He and P. Dollár, "Focal Loss for Dense Object
+#   Detection", *ICCV* 2017, [doi:10.1109/ICCV.2017.324](https://doi.org/10.1109/ICCV.2017.324).
+# - C. Elkan, "The Foundations of Cost-Sensitive Learning", *IJCAI* 2001.
+# - N. Charoenphakdee, J. Vongkulbhisal, N. Chairatanakul and M. Sugiyama, "On Focal Loss for
+#   Class-Posterior Probability Estimation: A Theoretical Perspective", *CVPR* 2021,
+#   [doi:10.48550/arXiv.2011.09172](https://doi.org/10.48550/arXiv.2011.09172).
+# - N. V. Chawla, K. W. Bowyer, L. O. Hall and W. P. Kegelmeyer, "SMOTE: Synthetic Minority
+#   Over-sampling Technique", *Journal of Artificial Intelligence Research* 16 (2002),
+#   [doi:10.1613/jair.953](https://doi.org/10.1613/jair.953).
+# - T. Saito and M. Rehmsmeier, "The Precision-Recall Plot Is More Informative than the ROC Plot
+#   When Evaluating Binary Classifiers on Imbalanced Datasets", *PLOS ONE* 10 (2015),
+#   [doi:10.1371/journal.pone.0118432](https://doi.org/10.1371/journal.pone.0118432).
