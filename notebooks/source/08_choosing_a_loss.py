@@ -281,8 +281,7 @@ for member, logits in zip(trained.members.itertuples(), trained.logits["all"], s
     for rule, z in rules.items():
         decided = z.argmax(dim=1)
         for part in ["val", "test"]:
-            answers = decided[rows[member.seed][part]].numpy()     # scikit-learn takes NumPy arrays
-            f1 = f1_score(target[part].numpy(), answers, average="macro")
+            f1 = f1_score(target[part], decided[rows[member.seed][part]].numpy(), average="macro")
             scores[member.loss, rule, part, member.lr, member.seed] = f1
 
 live = pd.Series(scores).rename_axis(["loss", "rule", "part", "lr", "seed"]).unstack()
