@@ -125,19 +125,19 @@ def experiment_on_the_best_seeds(lab):
 
 
 DIFFERENTLY = {
-    "q1": [rule_by_size, rule_twice,
+    "q4": [rule_by_size, rule_twice,
            lambda low, mean, high, s: Fraction(rule_by_size(low, mean, high, s)),
            lambda low, mean, high, s: torch.tensor(float(rule_twice(low, mean, high, s))),
            lambda low, mean, high, s: int((low > 0 or high < 0) and abs(mean) >= s)
            - int(abs(low) < s and abs(high) < s)],
-    "q2": [108, 108.0, torch.tensor(108), 12 * 9, 107.9],
+    "q1": [108, 108.0, torch.tensor(108), 12 * 9, 107.9],
     "q5": [decide_by_probabilities, decide_by_numpy, decide_row_by_row,
            lambda z, n, s: torch.max(z + torch.log(s) - torch.log(n), 1)[1],
            lambda z, n, s: torch.argmax(torch.log_softmax(z, 1) - (n / n.sum()).log() + s.log(), 1),
            lambda z, n, s: (z + (s / n).log()).topk(1).indices[:, 0].float()],
-    "q3": ["chosen on test", "Chosen on test", '"chosen on test"', "chosen-on-test",
+    "q2": ["chosen on test", "Chosen on test", '"chosen on test"', "chosen-on-test",
            " chosen on test"],
-    "q4": ["missing rival", "Missing rival.", "missing_rival", "the missing rival"],
+    "q3": ["missing rival", "Missing rival.", "missing_rival", "the missing rival"],
     "q6": ["untuned rival", "Untuned rival.", "untuned-rival", "the untuned rival", "UNTUNEDRIVAL"],
     "q7": [experiment_by_seed, experiment_that_runs_all, experiment(), experiment(range(100, 140)),
            experiment(chosen_by=range(50, 60)), experiment_with_random_seeds,
@@ -148,7 +148,7 @@ DIFFERENTLY = {
 
 _nothing_else = "of the same seed, and nothing else"
 WRONG = {
-    "q1": [(lambda low, mean, high, s: "yes" if low > 0 else "no", "your function returned text"),
+    "q4": [(lambda low, mean, high, s: "yes" if low > 0 else "no", "your function returned text"),
            (lambda low, mean, high, s: rule_by_size(low, mean, high, s) or None,
             "your function returned nothing"),
            (lambda low, mean, high, s: rule_by_size(low, mean, high, 0.01), "not always 0.01"),
@@ -157,7 +157,7 @@ WRONG = {
             "the rule for a claim of *more*"),
            (lambda low, mean, high, s: 1 if low > 0 or high < 0 else -1, "the value is"),
            (lambda low, high, s: 0, "your function raised TypeError")],
-    "q2": [(27, "not the number"), (21, "not the number"), (20.8, "the root is on the other side"),
+    "q1": [(27, "not the number"), (21, "not the number"), (20.8, "the root is on the other side"),
            (100, "not the number"), (36, "the root of 3 only")],
     "q5": [(lambda z, n, s: z.argmax(1), "nothing is moved yet"),
            (lambda z, n, s: (z - n.log()).argmax(1), "where are `shares`?"),
@@ -166,9 +166,9 @@ WRONG = {
            (lambda z, n, s: [0] * len(z), "the value is"),
            (lambda z, n, s: (z - n.log() + s.log()).argmax(1, keepdim=True), "the shape is (5, 1)"),
            (lambda z, n, s: s.argmax().expand(len(z)), "the value")],
-    "q3": [("test", "is none of"), ("untuned rival", "gamma 0 is cross entropy"),
+    "q2": [("test", "is none of"), ("untuned rival", "gamma 0 is cross entropy"),
            ("Nothing", "the test part has decided something")],
-    "q4": [("threshold", "is none of"), ("one seed", "fifty paired seeds")],
+    "q3": [("threshold", "is none of"), ("one seed", "fifty paired seeds")],
     "q6": [("tuning", "is none of"), ("One seed", "twenty seeds")],
     "q7": [(experiment(choose="test"), "you chose on the test part"),
            (experiment_with_the_best_of_all, "you chose on the test part"),

@@ -108,6 +108,15 @@ def test_a_verdict_follows_from_the_outcomes(outcomes, says):
     assert verdict(dict(zip("ab", outcomes, strict=False))) == says
 
 
+@pytest.mark.parametrize(("found", "badge"), [
+    ("holds", "holds"), ("holds where: a; open: b", "holds in places"),
+    ("holds where: a; the reverse: b; open: c", "both ways"), ("does not hold", "does not hold"),
+    ("does not hold; the reverse: a", "does not hold"), ("the reverse holds", "the reverse holds"),
+    ("open", "open")])
+def test_a_badge_is_short_for_a_verdict(found, badge):
+    assert claims.badge(found) == badge
+
+
 def test_a_claim_without_a_setting_has_no_verdict():
     with pytest.raises(ValueError, match="at least one setting"):
         verdict({})
@@ -187,6 +196,14 @@ WRITTEN_FOR = {
 @pytest.mark.parametrize("name", claims.CLAIMS)
 def test_the_sentence_on_a_claim_was_written_for_its_verdict(name):
     assert board().loc[name, "verdict"] == WRITTEN_FOR[name]
+
+
+def test_the_board_as_a_table_holds_each_sentence_and_escapes_it():
+    spoiled = board().assign(says="a < b")
+    table = claims.in_a_table(spoiled).data
+    assert table.count("<tr>") == 1 + len(claims.CLAIMS)
+    assert table.count("a &lt; b") == len(claims.CLAIMS)
+    assert all(sentence in table for sentence in claims.FOUND.values())
 
 
 def test_at_most_three_claims_are_open_and_each_says_why():

@@ -33,7 +33,63 @@ def _rule(low: float, mean: float, high: float, s: float) -> int:
     return _judged(_there(low, mean, high, s), _within(low, high, s))
 
 
-q1 = Function(
+q1 = Number(
+    hints=["The half width is t times the standard deviation, divided by the root of the number "
+           "of seeds. Only one of these three changes here.",
+           "By which factor must the half width shrink, and so the root grow?",
+           "Half the width needs four times the seeds, because 2 squared is 4. And a third of it?"],
+    answer="seeds_needed = 12 * (0.024 / 0.008) ** 2",
+    why="Nine times the seeds for a third of the width: 108. Small effects are expensive.",
+    value=108,
+    mistakes={
+        36: "three times the seeds narrow the interval by the root of 3 only",
+        12 * math.sqrt(3): "the root is on the other side: the width falls with the root of n",
+        12 / 9: "that is fewer seeds; a narrower interval needs more",
+        4: "that is fewer seeds; a narrower one needs more, and three times is not enough",
+        9: "that is how many times as many; how many seeds are these?",
+        972: "that is the ratio squared twice: nine times the seeds, not 81 times",
+        24: "twice the seeds narrow the interval by the root of 2 only",
+        48: "four times the seeds halve the width; it must shrink to a third",
+        96: "those are the new ones beside the 12; how many in all?",
+        12: "the same number of seeds gives the same width",
+    },
+)
+
+
+def _flaw(right: str, hints: list[str], why: str, **replies: str) -> Choice:
+    return Choice(hints=hints, answer=f'flaw = "{right}"', why=why, right=right,
+                  replies={name.replace("_", " "): say for name, say in replies.items()})
+
+
+q2 = _flaw("chosen on test",
+           ["Which number is reported, and what had been decided before it could be reported?",
+            "Gamma 0.5 is one of five. On which rows was it found to be the best of them?",
+            "Five gains were measured, and the largest of them is reported. On which rows would "
+            "gamma 0.5 have to be measured now, for a number without that luck?"],
+           "Gamma was picked on the part that then reports its gain, and the best of five is "
+           "partly the luckiest of five.",
+           one_seed="there are ten paired seeds",
+           untuned_rival="gamma 0 is cross entropy, and it had the same learning rates",
+           missing_rival="a further rival would be welcome, but even the gain over cross entropy "
+                         "is not what it seems",
+           nothing="the test part has decided something: which gamma to report")
+
+q3 = _flaw("missing rival",
+           ["The two networks were trained with equal care. What turns their probabilities into "
+            "the alarms that F1 counts?",
+            "What does the belief map say about focal loss, and what about answers that lie just "
+            "below 0.5 with cross entropy?",
+            "Both networks decide at 0.5. What could one do with cross entropy's network, without "
+            "training it again, that might give the same F1?"],
+           "Cross entropy with a threshold chosen on validation is missing. It costs no training, "
+           "and without it nobody knows whether the loss is needed.",
+           one_seed="there are fifty paired seeds",
+           untuned_rival="both losses had the same learning rates, chosen on validation",
+           chosen_on_test="the test part was used once, after all choices",
+           nothing="the numbers are sound, but the conclusion names the loss; what else might have "
+                   "found the tumours?")
+
+q4 = Function(
     hints=["In which two directions can there be a difference, and what does section 1 ask of an "
            "effect in one of them?",
            "A yes is an effect upwards or one downwards: the interval lies on that side of 0, and "
@@ -86,62 +142,6 @@ def differs(low, mean, high, smallest):
                                     _within(a, b, s) or (b < 0 and m <= -s))),
     ],
 )
-
-q2 = Number(
-    hints=["The half width is t times the standard deviation, divided by the root of the number "
-           "of seeds. Only one of these three changes here.",
-           "By which factor must the half width shrink, and so the root grow?",
-           "Half the width needs four times the seeds, because 2 squared is 4. And a third of it?"],
-    answer="seeds_needed = 12 * (0.024 / 0.008) ** 2",
-    why="Nine times the seeds for a third of the width: 108. Small effects are expensive.",
-    value=108,
-    mistakes={
-        36: "three times the seeds narrow the interval by the root of 3 only",
-        12 * math.sqrt(3): "the root is on the other side: the width falls with the root of n",
-        12 / 9: "that is fewer seeds; a narrower interval needs more",
-        4: "that is fewer seeds; a narrower one needs more, and three times is not enough",
-        9: "that is how many times as many; how many seeds are these?",
-        972: "that is the ratio squared twice: nine times the seeds, not 81 times",
-        24: "twice the seeds narrow the interval by the root of 2 only",
-        48: "four times the seeds halve the width; it must shrink to a third",
-        96: "those are the new ones beside the 12; how many in all?",
-        12: "the same number of seeds gives the same width",
-    },
-)
-
-
-def _flaw(right: str, hints: list[str], why: str, **replies: str) -> Choice:
-    return Choice(hints=hints, answer=f'flaw = "{right}"', why=why, right=right,
-                  replies={name.replace("_", " "): say for name, say in replies.items()})
-
-
-q3 = _flaw("chosen on test",
-           ["Which number is reported, and what had been decided before it could be reported?",
-            "Gamma 0.5 is one of five. On which rows was it found to be the best of them?",
-            "Five gains were measured, and the largest of them is reported. On which rows would "
-            "gamma 0.5 have to be measured now, for a number without that luck?"],
-           "Gamma was picked on the part that then reports its gain, and the best of five is "
-           "partly the luckiest of five.",
-           one_seed="there are ten paired seeds",
-           untuned_rival="gamma 0 is cross entropy, and it had the same learning rates",
-           missing_rival="a further rival would be welcome, but even the gain over cross entropy "
-                         "is not what it seems",
-           nothing="the test part has decided something: which gamma to report")
-
-q4 = _flaw("missing rival",
-           ["The two networks were trained with equal care. What turns their probabilities into "
-            "the alarms that F1 counts?",
-            "What does the belief map say about focal loss, and what about answers that lie just "
-            "below 0.5 with cross entropy?",
-            "Both networks decide at 0.5. What could one do with cross entropy's network, without "
-            "training it again, that might give the same F1?"],
-           "Cross entropy with a threshold chosen on validation is missing. It costs no training, "
-           "and without it nobody knows whether the loss is needed.",
-           one_seed="there are fifty paired seeds",
-           untuned_rival="both losses had the same learning rates, chosen on validation",
-           chosen_on_test="the test part was used once, after all choices",
-           nothing="the numbers are sound, but the conclusion names the loss; what else might have "
-                   "found the tumours?")
 
 def _decided(how: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
     """Decisions after another change of the logits."""
@@ -501,7 +501,7 @@ def experiment(toy):
 
 q8 = Choice(
     hints=["A *because* has three parts: a cause, a step in the middle, an effect. Name them here.",
-           "The step is that fewer wrong labels are learned by heart. Which of the results speak "
+           "The step is that fewer wrong labels are memorised. Which of the results speak "
            "of the step at all?",
            "Suppose the step does not happen. What must become of the effect, if the step is its "
            "reason? Look for a result in which it does not."],
@@ -512,7 +512,7 @@ q8 = Choice(
         "a": "just what the explanation predicts: no wrong labels, nothing to be stopped",
         "c": "that limits the claim, but does not touch the reason why it holds where it holds",
         "d": "another loss may calibrate for another reason; this says nothing about smoothing's",
-        "e": "that agrees with the explanation: fewer wrong labels by heart, better on clean ones",
+        "e": "that agrees with the explanation: fewer wrong labels memorised, better on clean ones",
     },
 )
 
